@@ -1,0 +1,1 @@
+"""Protocols between the layers: what each part may ask of another."""

@@ -1,0 +1,1 @@
+"""Frozen records that every layer speaks. They hold data and know nothing else."""

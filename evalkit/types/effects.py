@@ -1,0 +1,103 @@
+"""What solvers and scorers ask the engine to do.
+
+A solver or scorer is a generator: it yields an effect and is sent its result. So an agent loop or a judge
+is tested with `next()` and `send()`, and everything it asks passes the same limiter, retries, journal,
+price and policy.
+
+    Generate       -> Generation
+    Execute        -> ExecutionResult
+    OpenWorkspace  -> Workspace (opaque to the caller)
+    RunInWorkspace -> ExecutionResult
+    PutFiles       -> None
+    GetFiles       -> dict[str, bytes]
+    CloseWorkspace -> None
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from evalkit.types.chat import Message, Request
+from evalkit.types.execution import Execution, Limits
+from evalkit.types.generation import Generation
+from evalkit.types.suite import Sample
+
+
+class Generate(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask a model. `endpoint` None is the trial's own; a judge or simulated user names another and its role."""
+
+    request: Request
+    endpoint: str | None = None
+    role: str = "subject"
+
+
+class Execute(msgspec.Struct, frozen=True, kw_only=True):
+    """Run a program once in a fresh sandbox."""
+
+    execution: Execution
+
+
+class OpenWorkspace(msgspec.Struct, frozen=True, kw_only=True):
+    """Start a sandbox that keeps its files between commands."""
+
+    files: dict[str, bytes]
+    limits: Limits
+
+
+class RunInWorkspace(msgspec.Struct, frozen=True, kw_only=True):
+    """Run a command in an open workspace; `timeout_s` is wall time."""
+
+    workspace: Any
+    argv: tuple[str, ...]
+    timeout_s: float
+    stdin: bytes = b""
+
+
+class PutFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """Write files into an open workspace; paths are relative to its root."""
+
+    workspace: Any
+    files: dict[str, bytes]
+
+
+class GetFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """Read every regular file below the workspace's root."""
+
+    workspace: Any
+
+
+class CloseWorkspace(msgspec.Struct, frozen=True, kw_only=True):
+    """Kill everything in a workspace and drop its files."""
+
+    workspace: Any
+
+
+Effect = Generate | Execute | OpenWorkspace | RunInWorkspace | PutFiles | GetFiles | CloseWorkspace
+
+
+class Solution(msgspec.Struct, frozen=True, kw_only=True):
+    """How a trial went.
+
+    `generations` are the subject's own turns in order; `transcript` is the whole conversation with tool
+    results. `ended` is `answered` or the limit that stopped the work (`max_turns`, `max_tokens`,
+    `max_cost`, `context_overflow`, `host_failure`). `state` is what a scorer needs of the end state.
+    """
+
+    generations: tuple[Generation, ...]
+    transcript: tuple[Message, ...]
+    ended: str = "answered"
+    state: dict[str, Any] = {}
+
+    @property
+    def last(self) -> Generation:
+        """The generation that ended the trial."""
+        return self.generations[-1]
+
+
+class Worked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a scorer is given: the sample and what became of it."""
+
+    sample: Sample
+    solution: Solution

@@ -1,0 +1,51 @@
+"""Programs run in a sandbox: what is run, under which limits, and how it ended."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Ended = Literal["exited", "cpu_limit", "wall_limit", "memory_limit", "output_limit", "crashed"]
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bounds of one execution or workspace.
+
+    CPU time is what counts; `wall_s` is a looser net, so that a loaded machine does not fail right answers.
+    Memory is that of the whole process tree.
+    """
+
+    cpu_s: float = 10.0
+    wall_s: float = 60.0
+    memory_mb: int = 512
+    disk_mb: int = 64
+    pids: int = 64
+    output_kb: int = 1024
+
+
+class Execution(msgspec.Struct, frozen=True, kw_only=True):
+    """A program to run once. `files` are laid out read-only below the working folder."""
+
+    argv: tuple[str, ...]
+    files: dict[str, bytes]
+    limits: Limits
+    stdin: bytes = b""
+
+
+class ExecutionResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How an execution ended.
+
+    `channel` is what the program's driver wrote to the private result pipe. Times are seconds, memory is
+    the peak of the tree in MiB where the backend can tell.
+    """
+
+    ended: Ended
+    exit_code: int | None
+    stdout: bytes
+    stderr: bytes
+    channel: bytes
+    cpu_s: float
+    wall_s: float
+    memory_mb: float | None = None
+    backend: str = ""

@@ -1,0 +1,72 @@
+"""A run's manifest: everything that is needed to read, check and repeat it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from evalkit.types.provider import Endpoint, Price
+from evalkit.types.score import Metric
+from evalkit.types.suite import Suite
+
+SCHEMA = 1
+"""Version of a results folder. A newer one is refused, an older one is read."""
+
+Status = Literal["running", "finished", "interrupted", "stopped"]
+
+
+class SuiteRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A suite as it was used. `samples` is the planned number per endpoint and epoch."""
+
+    suite: Suite
+    hash: str
+    samples: int
+    epochs: int
+    metrics: tuple[Metric, ...]
+
+
+class PriceRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A price row frozen at planning, with the resolver's step that gave it. `price` None is unpriced."""
+
+    endpoint: str
+    source: str
+    price: Price | None
+    rows: tuple[Price, ...] = ()
+    note: str | None = None
+
+
+class PolicyRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a suite's data may go to an endpoint, and the facts that decided."""
+
+    suite: str
+    endpoint: str
+    sensitivity: str
+    allowed: bool
+    rule: str
+    facts: dict[str, Any] = {}
+    role: str = "subject"
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """`manifest.json`. Written before the first request, closed after the last."""
+
+    schema: int
+    run: str
+    created_at: str
+    evalkit: str
+    argv: tuple[str, ...]
+    seed: int
+    suites: tuple[SuiteRecord, ...]
+    endpoints: tuple[Endpoint, ...]
+    status: Status = "running"
+    finished_at: str | None = None
+    reference: str | None = None
+    judges: tuple[Endpoint, ...] = ()
+    prices: tuple[PriceRecord, ...] = ()
+    policy: tuple[PolicyRecord, ...] = ()
+    policy_file: str | None = None
+    options: dict[str, Any] = {}
+    software: dict[str, str] = {}
+    checksums: dict[str, str] = {}
+    note: str | None = None

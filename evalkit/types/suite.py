@@ -1,0 +1,99 @@
+"""Suites and samples as their files declare them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from evalkit.types.chat import Message, Settings
+
+Sensitivity = Literal["public", "internal", "confidential", "regulated"]
+
+
+class Sample(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """One item.
+
+    `input` is the user's message or a whole conversation. `cluster` groups samples that are not
+    independent (default: the sample itself). `data` belongs to the suite's solver and scorers, which check it.
+    """
+
+    id: str
+    input: str | tuple[Message, ...]
+    target: Any = None
+    cluster: str | None = None
+    tags: tuple[str, ...] = ()
+    language: str | None = None
+    data: dict[str, Any] = {}
+
+
+class Plugin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A solver or scorer by name, with its own options."""
+
+    name: str
+    options: dict[str, Any] = {}
+
+
+class SampleFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which samples belong to the suite; an empty field selects all."""
+
+    tags: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+
+
+class DatasetSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Samples read by Hugging Face `datasets`.
+
+    `path` is a hub id or a local Parquet, CSV, JSONL or Arrow file (relative to the suite's folder).
+    `fields` maps sample fields to sandboxed Jinja templates or expressions over a row.
+    """
+
+    path: str
+    config: str | None = None
+    split: str = "test"
+    revision: str | None = None
+    fields: dict[str, Any] = {}
+    where: str | None = None
+    shuffle_seed: int | None = None
+    limit: int | None = None
+    streaming: bool = False
+
+
+class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `suite.yaml`.
+
+    `samples` is a JSONL file beside it or a `datasets` source. `primary` names the metric that stands for
+    the suite's quality; `family` groups suites in the report's matrix. `generation` are the settings of
+    every request unless a solver says otherwise; `system` is sent as the system message if given.
+    """
+
+    id: str
+    version: str
+    title: str
+    description: str
+    licence: str
+    source: str
+    samples: str | DatasetSource
+    generation: Settings
+    primary: str
+    scorers: tuple[Plugin, ...]
+    solver: Plugin = Plugin(name="answer")
+    family: str | None = None
+    sensitivity: Sensitivity = "public"
+    system: str | None = None
+    epochs: int = 1
+    filter: SampleFilter = SampleFilter()
+    tags: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+
+
+class LoadedSuite(msgspec.Struct, frozen=True, kw_only=True):
+    """A suite with its samples, where it was found, and the SHA-256 of everything that was used."""
+
+    suite: Suite
+    samples: tuple[Sample, ...]
+    folder: str
+    hash: str

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from evalkit.types.chat import Request
 from evalkit.types.effects import Effect, Solution, Worked
-from evalkit.types.generation import Generation, TrialKey
-from evalkit.types.provider import Endpoint
 from evalkit.types.score import Metric, Score, ScoreRow, Unscored
-from evalkit.types.suite import Sample, Suite
-from evalkit.types.wire import Call, Decoded, Reply, Timeouts
+
+if TYPE_CHECKING:
+    from evalkit.types.chat import Request
+    from evalkit.types.generation import Generation, TrialKey
+    from evalkit.types.provider import Endpoint
+    from evalkit.types.suite import Sample, Suite
+    from evalkit.types.wire import Call, Decoded, Reply, Timeouts
 
 Scores = Sequence[Score | Unscored]
 Work = Generator[Effect, Any, Solution]

@@ -40,9 +40,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, Any]
 
 
-class Settings(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
-):
+class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """How an answer is drawn. `None` leaves a parameter out, so that the host's default applies.
 
     `max_tokens` is always sent, because hosts' defaults differ widely. `extra` holds body fields of one

@@ -26,7 +26,10 @@ from evalkit.types.suite import Sample
 
 
 class Generate(msgspec.Struct, frozen=True, kw_only=True):
-    """Ask a model. `endpoint` None is the trial's own; a judge or simulated user names another and its role."""
+    """Ask a model.
+
+    `endpoint` None is the trial's own; a judge or a simulated user names another, with its role.
+    """
 
     request: Request
     endpoint: str | None = None

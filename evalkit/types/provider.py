@@ -12,9 +12,7 @@ import msgspec
 ProviderKind = Literal["lab", "host", "router", "self_hosted", "embedded"]
 
 
-class _Fact(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
-):
+class _Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Base of declared records."""
 
 
@@ -26,7 +24,10 @@ class Source(_Fact, frozen=True, kw_only=True):
 
 
 class Operator(_Fact, frozen=True, kw_only=True):
-    """The contracting entity. Countries are ISO 3166-1 alpha-2 codes; `parent_country` is that of whoever controls it."""
+    """The contracting entity.
+
+    Countries are ISO 3166-1 alpha-2 codes; `parent_country` is that of whoever controls the entity.
+    """
 
     name: str
     country: str | None = None

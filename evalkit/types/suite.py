@@ -11,13 +11,11 @@ from evalkit.types.chat import Message, Settings
 Sensitivity = Literal["public", "internal", "confidential", "regulated"]
 
 
-class Sample(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
-):
+class Sample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One item.
 
     `input` is the user's message or a whole conversation. `cluster` groups samples that are not
-    independent (default: the sample itself). `data` belongs to the suite's solver and scorers, which check it.
+    independent (default: the sample itself). `data` belongs to the suite's solver and scorers.
     """
 
     id: str

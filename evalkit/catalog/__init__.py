@@ -1,0 +1,1 @@
+"""Reads definitions (suites, providers, policies) strictly and resolves names to them."""

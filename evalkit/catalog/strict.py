@@ -1,0 +1,185 @@
+"""Strict reading of YAML and JSONL into typed records.
+
+Unknown keys, wrong types and broken syntax end in one `DefinitionError` that starts with
+`file:line $.path` and, for a key, names the nearest one that exists.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+import yaml
+
+from evalkit.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+T = TypeVar("T")
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_PATH = re.compile(r" - at `(?P<path>[^`]*)`$")
+_UNKNOWN = re.compile(r"unknown field `(?P<key>[^`]*)`")
+
+
+def read_text(path: Path) -> str:
+    """The file's text.
+
+    Raises:
+        DefinitionError: it cannot be read or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise DefinitionError(f"{path}: there is no such file; check the name.") from None
+    except UnicodeDecodeError as error:
+        raise DefinitionError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8.") from None
+    except OSError as error:
+        raise DefinitionError(f"{path}: cannot be read ({error.strerror}).") from None
+
+
+def load_yaml(path: Path, kind: type[T]) -> T:
+    """Read one YAML file as `kind`.
+
+    Raises:
+        DefinitionError: the file breaks YAML or the schema.
+    """
+    return parse_yaml(read_text(path), kind, str(path))
+
+
+def parse_yaml(text: str, kind: type[T], name: str) -> T:
+    """Read YAML text as `kind`; `name` stands for the file in messages.
+
+    Raises:
+        DefinitionError: the text breaks YAML or the schema.
+    """
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+        if node is not None:
+            _check_nodes(node, name)
+        value = yaml.load(text, Loader=_Loader)  # noqa: S506  # CSafeLoader or SafeLoader
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        problem = getattr(error, "problem", None) or "it cannot be parsed"
+        raise DefinitionError(
+            f"{name}:{line} not valid YAML: {problem}; check indentation and quotes."
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise DefinitionError(f"{name}:1 not valid YAML: {error}.") from None
+    if not isinstance(value, dict):
+        raise DefinitionError(f"{name}:1 $ is not a mapping; expected `key: value` lines.")
+    return _convert(value, kind, lambda path: f"{name}:{_line_of(node, path)} {path}")
+
+
+def load_jsonl(path: Path, kind: type[T]) -> list[T]:
+    """Read one record per line. Blank lines are allowed.
+
+    Raises:
+        DefinitionError: a line is not JSON or breaks the schema; the message has its number.
+    """
+    rows: list[T] = []
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            value = msgspec.json.decode(line.encode())
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise DefinitionError(f"{path}:{number} not valid JSON: {error}; one object a line.") from None
+        rows.append(_convert(value, kind, partial(_at_line, path, number)))
+    return rows
+
+
+def _at_line(path: Path, number: int, where: str) -> str:
+    return f"{path}:{number} {where}"
+
+
+def _convert(value: Any, kind: type[T], at: Callable[[str], str]) -> T:
+    try:
+        return msgspec.convert(value, kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        message = str(error)
+        found = _PATH.search(message)
+        path = found["path"] if found else "$"
+        text = message[: found.start()] if found else message
+        raise DefinitionError(f"{at(_with_key(path, text))}: {_readable(text, kind, path)}") from None
+
+
+def _with_key(path: str, text: str) -> str:
+    unknown = _UNKNOWN.search(text)
+    return f"{path}.{unknown['key']}" if unknown else path
+
+
+def _readable(text: str, kind: type[Any], path: str) -> str:
+    unknown = _UNKNOWN.search(text)
+    if not unknown:
+        return text[0].lower() + text[1:] + "."
+    near = get_close_matches(unknown["key"], _fields_at(kind, path), n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else "remove it."
+    return f"unknown key {unknown['key']!r}; {hint}"
+
+
+def _fields_at(kind: type[Any], path: str) -> list[str]:
+    """Field names that are legal at `path` of `kind`, as far as the type tells."""
+    current: Any = msgspec.inspect.type_info(kind)
+    for part in re.findall(r"\.(\w+)|\[(\.\.\.|\d+)\]", path):
+        current = _step(current, part[0])
+        if current is None:
+            return []
+    options = getattr(current, "types", (current,))
+    return [f.encode_name for o in options if isinstance(o, msgspec.inspect.StructType) for f in o.fields]
+
+
+def _step(info: Any, name: str) -> Any:
+    for option in getattr(info, "types", (info,)):
+        if name and isinstance(option, msgspec.inspect.StructType):
+            return next((f.type for f in option.fields if f.encode_name == name), None)
+        if isinstance(option, msgspec.inspect.DictType):
+            return option.value_type
+        if not name and hasattr(option, "item_type"):
+            return option.item_type
+    return None
+
+
+def _check_nodes(node: Any, name: str) -> None:
+    """Refuse duplicate keys, and aliases: a few lines of them can expand to gigabytes."""
+    seen: set[int] = set()
+    pending = [node]
+    while pending:
+        node = pending.pop()
+        line = node.start_mark.line + 1
+        if id(node) in seen:
+            raise DefinitionError(f"{name}:{line} is used again through a YAML alias; write the value out.")
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            keys: set[str] = set()
+            for key, value in node.value:
+                if key.value in keys:
+                    where = f"{name}:{key.start_mark.line + 1}"
+                    raise DefinitionError(f"{where} key {key.value!r} is given twice; keep one.")
+                keys.add(key.value)
+                pending.append(value)
+        elif isinstance(node, yaml.SequenceNode):
+            pending.extend(node.value)
+
+
+def _line_of(node: Any, path: str) -> int:
+    """Line of the deepest node on `path` that exists."""
+    line = int(node.start_mark.line) + 1
+    for name, index in re.findall(r"\.([\w-]+)|\[(\d+|\.\.\.)\]", path):
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((k, v) for k, v in node.value if k.value == name), None)
+            if pair is None:
+                return line
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and index.isdigit() and int(index) < len(node.value):
+            node = node.value[int(index)]
+            line = node.start_mark.line + 1
+        else:
+            return line
+    return line

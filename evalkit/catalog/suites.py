@@ -1,0 +1,135 @@
+"""Finds and loads suites.
+
+A suite is a folder `suites/<id>/` with a `suite.yaml`. The working folder's `./suites` is searched before
+the shipped ones; one id in both is an error, because the two would be taken for each other in reports.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from evalkit.catalog.strict import load_jsonl, load_yaml
+from evalkit.errors import DefinitionError, UnknownNameError, UsageError
+from evalkit.shipped import shipped
+from evalkit.types.suite import DatasetSource, LoadedSuite, Sample, SampleFilter, Suite
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FILE = "suite.yaml"
+
+
+def suite_folders(places: Sequence[Path] | None = None) -> dict[str, Path]:
+    """Every suite folder by its id.
+
+    Raises:
+        UsageError: one id in two places.
+    """
+    found: dict[str, Path] = {}
+    for place in _distinct(places if places is not None else (Path("suites"), shipped("suites"))):
+        for file in sorted(place.glob(f"*/{FILE}")):
+            known = found.setdefault(file.parent.name, file.parent)
+            if known != file.parent:
+                raise UsageError(
+                    f"Suite {file.parent.name!r} is in two places, {known} and {file.parent}; rename one."
+                )
+    return found
+
+
+def find_suite(name: str, places: Sequence[Path] | None = None) -> Path:
+    """The folder of a suite given by id or by path.
+
+    Raises:
+        UnknownNameError: there is no such suite; the message has the nearest names.
+    """
+    path = Path(name)
+    if path.name == FILE and path.is_file():
+        return path.parent
+    if (path / FILE).is_file() and ("/" in name or name.startswith(".")):
+        return path
+    folders = suite_folders(places)
+    if name not in folders:
+        raise UnknownNameError("suite", name, folders, "`evalkit suites` lists them.")
+    return folders[name]
+
+
+def load_suite(name: str, places: Sequence[Path] | None = None) -> LoadedSuite:
+    """Read a suite and its samples, and hash what was used.
+
+    Raises:
+        UnknownNameError: there is no such suite.
+        DefinitionError: a file breaks its schema, an id occurs twice, or nothing is left to run.
+    """
+    folder = find_suite(name, places)
+    file = folder / FILE
+    suite = load_yaml(file, Suite)
+    if suite.id != folder.name:
+        raise DefinitionError(
+            f"{file}:1 $.id: {suite.id!r} differs from its folder {folder.name!r}; make them equal."
+        )
+    _check(suite, file)
+    samples = _select(_read_samples(suite, folder), suite.filter)
+    if not samples:
+        raise DefinitionError(f"{file}: the suite has no samples; check `samples` and `filter`.")
+    return LoadedSuite(
+        suite=suite, samples=tuple(samples), folder=str(folder), hash=content_hash(suite, samples)
+    )
+
+
+def content_hash(suite: Suite, samples: Sequence[Sample]) -> str:
+    """SHA-256 of the definition and every sample, independent of layout and comments."""
+    digest = hashlib.sha256(msgspec.json.encode(suite, order="sorted"))
+    for sample in samples:
+        digest.update(b"\n" + msgspec.json.encode(sample, order="sorted"))
+    return digest.hexdigest()
+
+
+def _distinct(places: Sequence[Path]) -> list[Path]:
+    seen: dict[Path, Path] = {}
+    for place in places:
+        seen.setdefault(place.resolve(), place)
+    return list(seen.values())
+
+
+def _check(suite: Suite, file: Path) -> None:
+    if not suite.scorers:
+        raise DefinitionError(f"{file}:1 $.scorers: is empty; name at least one scorer.")
+    if suite.epochs < 1:
+        raise DefinitionError(f"{file}:1 $.epochs: is {suite.epochs}; expected 1 or more.")
+    if suite.generation.max_tokens < 1:
+        raise DefinitionError(f"{file}:1 $.generation.max_tokens: expected 1 or more.")
+
+
+def _read_samples(suite: Suite, folder: Path) -> list[Sample]:
+    if isinstance(suite.samples, DatasetSource):
+        from evalkit.catalog.datasets_source import read_dataset
+
+        samples = read_dataset(suite.samples, folder)
+        origin = suite.samples.path
+    else:
+        path = (folder / suite.samples).resolve()
+        if not path.is_relative_to(folder.resolve().parent):
+            raise DefinitionError(
+                f"{folder / FILE}:1 $.samples: {suite.samples!r} leads out of the suites folder; keep it inside."
+            )
+        samples = load_jsonl(path, Sample)
+        origin = str(path)
+    twice = [key for key, count in Counter(sample.id for sample in samples).items() if count > 1]
+    if twice:
+        raise DefinitionError(f"{origin}: sample id {twice[0]!r} occurs more than once; ids are unique.")
+    return samples
+
+
+def _select(samples: Sequence[Sample], chosen: SampleFilter) -> list[Sample]:
+    return [
+        sample
+        for sample in samples
+        if (not chosen.tags or set(chosen.tags) & set(sample.tags))
+        and (not chosen.languages or sample.language in chosen.languages)
+        and (not chosen.ids or sample.id in chosen.ids)
+    ]

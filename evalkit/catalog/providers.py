@@ -217,7 +217,8 @@ def endpoints_of_weights(repo: str, providers: Sequence[str] | None = None) -> l
     known = weights_declared(declared.provider for declared in load_providers().values())
     if repo.lower() in {name.lower() for name in known}:
         raise UsageError(
-            f"None of {', '.join(sorted(wanted or ()))} declares an endpoint of {repo}; see `evalkit providers`."
+            f"None of {', '.join(sorted(wanted or ()))} declares an endpoint of {repo}; "
+            "`evalkit providers` lists who does."
         )
     raise UnknownNameError("weights", repo, known, "`evalkit providers --weights` lists them.")
 

@@ -115,7 +115,8 @@ def _read_samples(suite: Suite, folder: Path) -> list[Sample]:
         path = (folder / suite.samples).resolve()
         if not path.is_relative_to(folder.resolve().parent):
             raise DefinitionError(
-                f"{folder / FILE}:1 $.samples: {suite.samples!r} leads out of the suites folder; keep it inside."
+                f"{folder / FILE}:1 $.samples: {suite.samples!r} leads out of the suites folder; "
+                "keep it inside."
             )
         samples = load_jsonl(path, Sample)
         origin = str(path)

@@ -1,0 +1,181 @@
+"""A run folder: where it is, who may write to it, and its manifest.
+
+results/<run>/manifest.json       what was planned, with which facts; closed with checksums
+generations.jsonl   one row for each request and its answer or failure
+scores.jsonl        one row for each metric of each trial
+samples/<suite>.jsonl   the samples as they were used
+lock                held by the process that writes
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from evalkit.errors import InfrastructureError, StoreError, UnknownNameError
+from evalkit.store.journal import RunJournal
+from evalkit.types.run import SCHEMA, Manifest
+from evalkit.types.suite import LoadedSuite, Sample
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+MANIFEST = "manifest.json"
+JOURNALS = ("generations.jsonl", "scores.jsonl")
+
+
+class _Schema(msgspec.Struct, frozen=True):
+    schema: int
+
+
+class RunWriter:
+    """The one process that may write to a run folder, as a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        """Remember the folder; nothing is touched yet."""
+        self.folder = folder
+        self.journal: RunJournal
+        self._lock = -1
+
+    def __enter__(self) -> Self:
+        """Create the folder, take its lock and open the journals.
+
+        Raises:
+            StoreError: another process writes to it.
+            InfrastructureError: it cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise InfrastructureError(
+                f"{self.folder}: cannot be written ({error.strerror}); choose another folder with --results."
+            ) from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._lock)
+            raise StoreError(f"{self.folder}: another process writes to this run; wait for it.") from None
+        self.journal = RunJournal(self.folder)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close journals and give the lock back."""
+        self.journal.close()
+        os.close(self._lock)
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Replace the manifest in one step.
+
+        Raises:
+            InfrastructureError: the disk is full or gone; the old manifest stays.
+        """
+        replace_file(self.folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+
+    def write_samples(self, loaded: LoadedSuite) -> None:
+        """Keep the samples as they are used, so that the run can be read without the suite."""
+        lines = b"".join(msgspec.json.encode(sample) + b"\n" for sample in loaded.samples)
+        replace_file(self.folder / "samples" / f"{loaded.suite.id}.jsonl", lines)
+
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of every file of the run but the manifest itself."""
+        self.journal.sync()
+        files = [*JOURNALS, *(f"samples/{p.name}" for p in sorted((self.folder / "samples").glob("*.jsonl")))]
+        return {name: sha256_of(self.folder / name) for name in files}
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees the old or the new content, never a part.
+
+    Raises:
+        InfrastructureError: the disk is full or gone; the old content stays.
+    """
+    draft = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with draft.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise InfrastructureError(
+            f"{path}: cannot be written ({error.strerror}); make room or check rights."
+        ) from None
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a run.
+
+    Raises:
+        StoreError: there is none, it is damaged, or it was written by a newer evalkit.
+    """
+    path = folder / MANIFEST
+    try:
+        data = path.read_bytes()
+    except OSError:
+        raise StoreError(f"{folder}: no run here (no {MANIFEST}); `evalkit runs` lists them.") from None
+    try:
+        schema = msgspec.json.decode(data, type=_Schema).schema
+        if schema > SCHEMA:
+            raise StoreError(
+                f"{path}: written by a newer evalkit (schema {schema}, this one reads up to {SCHEMA}); update evalkit."
+            )
+        return msgspec.json.decode(data, type=Manifest)
+    except msgspec.DecodeError as error:
+        raise StoreError(f"{path}: is damaged ({error}); restore it from a copy.") from None
+
+
+def read_samples(folder: Path, suite: str) -> tuple[Sample, ...]:
+    """The samples of a suite as they were used in a run.
+
+    Raises:
+        StoreError: they are missing or damaged.
+    """
+    path = folder / "samples" / f"{suite}.jsonl"
+    try:
+        return tuple(msgspec.json.decode(line, type=Sample) for line in path.read_bytes().splitlines())
+    except (OSError, msgspec.DecodeError) as error:
+        raise StoreError(f"{path}: the run's samples cannot be read ({error}); restore the folder.") from None
+
+
+def find_run(name: str, results: Path) -> Path:
+    """A run folder by name, by path, by unique prefix, or `latest`.
+
+    Raises:
+        UnknownNameError: there is no such run.
+    """
+    direct = Path(name)
+    if (direct / MANIFEST).is_file():
+        return direct
+    runs = list_runs(results)
+    if name == "latest" and runs:
+        return runs[-1]
+    starting = [path for path in runs if path.name.startswith(name)]
+    if len(starting) == 1 or (starting and starting[0].name == name):
+        return starting[0]
+    raise UnknownNameError(
+        "run", name, [path.name for path in runs], f"`evalkit runs` lists those in {results}."
+    )
+
+
+def list_runs(results: Path) -> list[Path]:
+    """Every run folder below `results`, oldest first."""
+    if not results.is_dir():
+        return []
+    runs = [path for path in results.iterdir() if (path / MANIFEST).is_file()]
+    return sorted(runs, key=lambda path: ((path / MANIFEST).stat().st_mtime_ns, path.name))

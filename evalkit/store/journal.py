@@ -1,0 +1,227 @@
+"""The append-only journal of a run.
+
+Every row is one JSON object on one line, written by one `write` to a file opened for appending, so it is
+with the operating system before anything else happens to the answer. `fsync` follows at most once a second:
+a killed process loses nothing, a power cut at most that second. A torn last line is cut off when the file
+is opened again; everything before it is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from evalkit.errors import InfrastructureError, StoreError
+from evalkit.types.generation import Generation, Outcome
+from evalkit.types.score import ScoreRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+T = TypeVar("T")
+
+_SYNC_EVERY_S = 1.0
+_READ_BLOCK = 1 << 20
+
+
+class _Head(msgspec.Struct, frozen=True):
+    """The part of a generation that the index needs."""
+
+    fingerprint: str
+    outcome: Outcome
+
+
+class AppendFile:
+    """A file of JSON lines that only grows."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create `path` and cut a torn last line.
+
+        Raises:
+            InfrastructureError: it cannot be written.
+        """
+        self.path = path
+        self._encoder = msgspec.json.Encoder()
+        try:
+            _mend_tail(path)
+            self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            self.size = os.fstat(self._fd).st_size
+        except OSError as error:
+            raise InfrastructureError(
+                f"{path}: cannot be written ({error.strerror}); check the folder."
+            ) from None
+        self._synced_at = time.monotonic()
+        self._dirty = False
+
+    def append(self, rows: Sequence[msgspec.Struct]) -> int:
+        """Write rows and hand them to the operating system; gives the offset of the first.
+
+        Raises:
+            InfrastructureError: the disk is full or gone. The file ends where it ended before.
+        """
+        data = b"".join(self._encoder.encode(row) + b"\n" for row in rows)
+        start = self.size
+        try:
+            written = 0
+            while written < len(data):
+                written += os.write(self._fd, data[written:] if written else data)
+            self.size += len(data)
+            self._dirty = True
+            if time.monotonic() - self._synced_at >= _SYNC_EVERY_S:
+                self.sync()
+        except OSError as error:
+            self._roll_back(start)
+            raise InfrastructureError(
+                f"{self.path}: cannot be written ({error.strerror}); all answers before this one are kept. "
+                "Make room and run the same command again."
+            ) from None
+        return start
+
+    def sync(self) -> None:
+        """Force what was written to the disk."""
+        if self._dirty:
+            os.fdatasync(self._fd)
+            self._dirty = False
+        self._synced_at = time.monotonic()
+
+    def close(self) -> None:
+        """Sync and let go."""
+        if self._fd >= 0:
+            self.sync()
+            os.close(self._fd)
+            self._fd = -1
+
+    def _roll_back(self, size: int) -> None:
+        try:
+            os.ftruncate(self._fd, size)
+        except OSError:
+            return  # the next opening cuts the torn line instead
+
+
+class RunJournal:
+    """Generations and scores of one run, with an index of what was answered."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the journals in `folder` and index the answers that are there.
+
+        Raises:
+            StoreError: a line other than the last is damaged.
+            InfrastructureError: the folder cannot be written.
+        """
+        self._path = folder / "generations.jsonl"
+        self._generations = AppendFile(self._path)
+        self._scores = AppendFile(folder / "scores.jsonl")
+        self._index: dict[str, int] = {}
+        for offset, row in read_rows(self._path, _Head):
+            if not row.outcome.is_failure:
+                self._index[row.fingerprint] = offset
+        self._decoder = msgspec.json.Decoder(Generation)
+        self._reader = self._path.open("rb")
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def find(self, fingerprint: str) -> Generation | None:
+        """See `evalkit.ports.core.Journal.find`."""
+        offset = self._index.get(fingerprint)
+        if offset is None:
+            return None
+        self._reader.seek(offset)
+        return self._decoder.decode(self._reader.readline())
+
+    def append(self, generation: Generation) -> None:
+        """See `evalkit.ports.core.Journal.append`."""
+        offset = self._generations.append((generation,))
+        if generation.succeeded:
+            self._index[generation.fingerprint] = offset
+
+    def append_scores(self, rows: Sequence[ScoreRow]) -> None:
+        """See `evalkit.ports.core.Journal.append_scores`."""
+        self._scores.append(rows)
+
+    def sync(self) -> None:
+        """Force both journals to the disk."""
+        self._generations.sync()
+        self._scores.sync()
+
+    def close(self) -> None:
+        """Sync and let go of the files."""
+        self._generations.close()
+        self._scores.close()
+        self._reader.close()
+
+
+def read_rows(path: Path, kind: type[T]) -> Iterator[tuple[int, T]]:
+    """Every row with its offset. A torn last line is left out; a missing file has no rows.
+
+    Raises:
+        StoreError: a line other than the last is damaged.
+    """
+    decoder = msgspec.json.Decoder(kind)
+    offset = 0
+    try:
+        with path.open("rb", buffering=_READ_BLOCK) as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    row = decoder.decode(line)
+                except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                    if not line.endswith(b"\n"):
+                        return
+                    raise StoreError(
+                        f"{path}:{number} is damaged ({error}); restore the file or delete that line."
+                    ) from None
+                yield offset, row
+                offset += len(line)
+    except FileNotFoundError:
+        return
+
+
+def read_generations(folder: Path) -> Iterator[Generation]:
+    """Every recorded generation of a run, in the order in which they ended."""
+    for _, row in read_rows(folder / "generations.jsonl", Generation):
+        yield row
+
+
+def read_scores(folder: Path) -> Iterator[ScoreRow]:
+    """Every recorded score of a run. A later row for the same trial, scorer and metric replaces an earlier."""
+    for _, row in read_rows(folder / "scores.jsonl", ScoreRow):
+        yield row
+
+
+def _mend_tail(path: Path) -> None:
+    """Cut a last line without its newline, or complete it if only the newline is missing."""
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return
+    with path.open("r+b") as file:
+        position = size
+        tail = b""
+        while position > 0:
+            step = min(_READ_BLOCK, position)
+            position -= step
+            file.seek(position)
+            tail = file.read(step) + tail
+            newline = tail.rfind(b"\n")
+            if newline == len(tail) - 1:
+                return
+            if newline >= 0 or position == 0:
+                torn = tail[newline + 1 :]
+                if _is_json(torn):
+                    file.seek(0, os.SEEK_END)
+                    file.write(b"\n")
+                else:
+                    file.truncate(size - len(torn))
+                return
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return line.startswith(b"{")

@@ -133,7 +133,8 @@ def read_manifest(folder: Path) -> Manifest:
         schema = msgspec.json.decode(data, type=_Schema).schema
         if schema > SCHEMA:
             raise StoreError(
-                f"{path}: written by a newer evalkit (schema {schema}, this one reads up to {SCHEMA}); update evalkit."
+                f"{path}: written by a newer evalkit (schema {schema}, this one reads up to {SCHEMA}); "
+                "update evalkit."
             )
         return msgspec.json.decode(data, type=Manifest)
     except msgspec.DecodeError as error:

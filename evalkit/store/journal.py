@@ -187,7 +187,7 @@ def read_generations(folder: Path) -> Iterator[Generation]:
 
 
 def read_scores(folder: Path) -> Iterator[ScoreRow]:
-    """Every recorded score of a run. A later row for the same trial, scorer and metric replaces an earlier."""
+    """Every recorded score of a run. A later row for one trial, scorer and metric replaces an earlier."""
     for _, row in read_rows(folder / "scores.jsonl", ScoreRow):
         yield row
 

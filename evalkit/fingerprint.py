@@ -1,0 +1,25 @@
+"""Identity of a request: exact bytes, to one endpoint, for one draw.
+
+Resume, replay, crash recovery and re-use between runs are one look-up of it in a journal. Two epochs of one
+prompt are two draws and never share an answer; neither do two hosts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evalkit.types.provider import Endpoint
+    from evalkit.types.wire import Call
+
+
+def fingerprint(call: Call, endpoint: Endpoint, draw: str) -> str:
+    """SHA-256, in hexadecimal, of endpoint, URL, extra headers, body and draw."""
+    digest = hashlib.sha256()
+    headers = "".join(f"{name}:{call.headers[name]}\n" for name in sorted(call.headers))
+    for part in (endpoint.id, call.method, endpoint.base_url + call.path, headers, draw):
+        data = part.encode()
+        digest.update(len(data).to_bytes(8, "big") + data)
+    digest.update(call.body)
+    return digest.hexdigest()

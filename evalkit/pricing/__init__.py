@@ -1,0 +1,1 @@
+"""What a generation costs, and by which price row. Pure."""

@@ -1,0 +1,1 @@
+"""The one network client, behind the `Transport` port."""

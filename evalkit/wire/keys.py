@@ -1,0 +1,44 @@
+"""Keys: read from the environment at the last moment, never stored."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from evalkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from evalkit.types.provider import Endpoint, Provider
+
+
+def key_of(provider: Provider) -> str | None:
+    """The provider's key, or None where it needs none.
+
+    Raises:
+        UsageError: the environment variable is not set.
+    """
+    if provider.key_env is None:
+        return None
+    key = os.environ.get(provider.key_env, "").strip()
+    if not key:
+        raise UsageError(
+            f"Provider {provider.id!r} needs a key: set {provider.key_env} in the environment or in .env."
+        )
+    if not key.isascii() or not key.isprintable():
+        raise UsageError(f"{provider.key_env} holds characters that no HTTP header can carry; set it again.")
+    return key
+
+
+def auth_headers(endpoint: Endpoint) -> dict[str, str]:
+    """The header that proves who asks.
+
+    Raises:
+        UsageError: the key is missing.
+    """
+    provider = endpoint.provider
+    key = key_of(provider)
+    if key is None or provider.auth == "none":
+        return {}
+    if provider.auth == "bearer":
+        return {"authorization": f"Bearer {key}"}
+    return {provider.auth: key}

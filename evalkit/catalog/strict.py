@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it is there; safe either way
 _PATH = re.compile(r" - at `(?P<path>[^`]*)`$")
 _UNKNOWN = re.compile(r"unknown field `(?P<key>[^`]*)`")
 
@@ -62,7 +62,7 @@ def parse_yaml(text: str, kind: type[T], name: str) -> T:
         node = yaml.compose(text, Loader=_Loader)
         if node is not None:
             _check_nodes(node, name)
-        value = yaml.load(text, Loader=_Loader)  # CSafeLoader or SafeLoader
+        value = yaml.load(text, Loader=_Loader)  # noqa: S506  # CSafeLoader or SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 from evalkit.types.run import PolicyRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from evalkit.types.policy import Condition, Policy
     from evalkit.types.provider import Endpoint, Provider, Source
     from evalkit.types.suite import Suite
@@ -88,17 +86,20 @@ def _one(country: str | None) -> tuple[str, ...] | None:
     return (country,) if country else None
 
 
+def _read_on(source: Source | None) -> str | None:
+    return source.read if source else None
+
+
 def _facts(provider: Provider) -> dict[str, Any]:
-    dated: Callable[[Source | None], str | None] = lambda source: source.read if source else None
     return {
         "operator": provider.operator.name,
         "operator_country": provider.operator.country,
         "parent_country": provider.operator.parent_country,
-        "operator_read": dated(provider.operator.source),
+        "operator_read": _read_on(provider.operator.source),
         "processing_countries": provider.processing_countries,
-        "processing_read": dated(provider.processing_source),
+        "processing_read": _read_on(provider.processing_source),
         "training": provider.terms.training,
         "retention_days": provider.terms.retention_days,
         "zero_retention": provider.terms.zero_retention,
-        "terms_read": dated(provider.terms.source),
+        "terms_read": _read_on(provider.terms.source),
     }

@@ -1,0 +1,88 @@
+"""Which trials there are, and in which order. Pure.
+
+All endpoints work the samples in one seeded order, and endpoints of one provider alternate, so that neither
+the time of day nor a host that slows down during the run favours one of them.
+"""
+
+from __future__ import annotations
+
+import random
+from itertools import chain, zip_longest
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from evalkit.types.generation import TrialKey
+from evalkit.types.provider import Endpoint
+from evalkit.types.suite import LoadedSuite, Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """Sample by endpoint by epoch: the unit of work."""
+
+    loaded: LoadedSuite
+    sample: Sample
+    endpoint: Endpoint
+    epoch: int
+
+    @property
+    def key(self) -> TrialKey:
+        """Its identity in the run."""
+        return TrialKey(self.loaded.suite.id, self.sample.id, self.endpoint.id, self.epoch)
+
+
+class Shard(msgspec.Struct, frozen=True):
+    """Part `index` (from 1) of `count` of a run's samples, the same for every endpoint."""
+
+    index: int = 1
+    count: int = 1
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a run will do. `epochs` overrides the suites' own."""
+
+    suites: tuple[LoadedSuite, ...]
+    endpoints: tuple[Endpoint, ...]
+    seed: int
+    epochs: int | None = None
+    shard: Shard = Shard()
+
+    def epochs_of(self, loaded: LoadedSuite) -> int:
+        """How many draws each sample of a suite gets."""
+        return self.epochs or loaded.suite.epochs
+
+    def size(self) -> int:
+        """Number of trials."""
+        per_endpoint = sum(len(self.samples_of(s)) * self.epochs_of(s) for s in self.suites)
+        return per_endpoint * len(self.endpoints)
+
+    def samples_of(self, loaded: LoadedSuite) -> tuple[Sample, ...]:
+        """The shard's samples of a suite."""
+        return loaded.samples[self.shard.index - 1 :: self.shard.count]
+
+    def providers(self) -> dict[str, list[Endpoint]]:
+        """Endpoints by provider id, in the order given."""
+        groups: dict[str, list[Endpoint]] = {}
+        for endpoint in self.endpoints:
+            groups.setdefault(endpoint.provider.id, []).append(endpoint)
+        return groups
+
+    def trials(self, endpoints: Sequence[Endpoint]) -> Iterator[Trial]:
+        """The trials of some endpoints in working order, made as they are asked for."""
+        order = self._order()
+        lanes = [
+            (Trial(loaded, sample, endpoint, epoch) for loaded, sample, epoch in order)
+            for endpoint in endpoints
+        ]
+        return (trial for trial in chain.from_iterable(zip_longest(*lanes)) if trial is not None)
+
+    def _order(self) -> list[tuple[LoadedSuite, Sample, int]]:
+        order: list[tuple[LoadedSuite, Sample, int]] = []
+        for loaded in self.suites:
+            for epoch in range(1, self.epochs_of(loaded) + 1):
+                order += [(loaded, sample, epoch) for sample in self.samples_of(loaded)]
+        random.Random(self.seed).shuffle(order)  # noqa: S311  # an order, not a secret  # an order, not a secret
+        return order

@@ -1,0 +1,116 @@
+"""Works a plan: each provider has its own workers, so that none waits for another."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from evalkit.engine.ask import Asker, NotRecordedError
+from evalkit.engine.drive import TrialDriver, why_unscorable, work_trial
+from evalkit.ports.core import Journal, Progress, Scorer, Solver
+from evalkit.ports.sandbox import Sandbox
+from evalkit.types.generation import TrialKey
+from evalkit.types.provider import Endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from evalkit.engine.plan import Plan, Trial
+
+
+class StopReason(enum.StrEnum):
+    """Why a run ended before its plan did. Every one of them can be resumed."""
+
+    INTERRUPTED = "interrupted"
+    MAX_COST = "max_cost"
+    MAX_REQUESTS = "max_requests"
+    MAX_MINUTES = "max_minutes"
+
+
+class Workers(msgspec.Struct, frozen=True, kw_only=True):
+    """What works the trials of one plan. Solvers and scorers are by suite id."""
+
+    asker: Asker
+    journal: Journal
+    progress: Progress
+    solvers: Mapping[str, Solver]
+    scorers: Mapping[str, Sequence[Scorer]]
+    judges: Mapping[str, Endpoint]
+    concurrency: Mapping[str, int]
+    sandbox: Sandbox | None = None
+    done: frozenset[TrialKey] = frozenset()
+
+
+class Tally(msgspec.Struct):
+    """What became of the trials of one call. `failed` ones are asked again when the run is resumed."""
+
+    planned: int = 0
+    worked: int = 0
+    skipped: int = 0
+    failed: int = 0
+    not_recorded: int = 0
+    stopped: StopReason | None = None
+    seconds: float = 0.0
+
+
+class Brake:
+    """Stops new trials from starting; those in flight end as usual."""
+
+    def __init__(self) -> None:
+        self.reason: StopReason | None = None
+
+    def pull(self, reason: StopReason) -> None:
+        """Stop, for the first reason that is given."""
+        self.reason = self.reason or reason
+
+
+async def run_plan(plan: Plan, workers: Workers, brake: Brake) -> Tally:
+    """Work every trial of a plan that is not done.
+
+    Raises:
+        EvalkitError: something that concerns the whole run; what was answered so far is in the journal.
+    """
+    tally = Tally(planned=plan.size())
+    started = time.monotonic()
+    try:
+        async with asyncio.TaskGroup() as group:
+            for provider, endpoints in plan.providers().items():
+                trials = plan.trials(endpoints)
+                for _ in range(workers.concurrency[provider]):
+                    group.create_task(_work(trials, workers, brake, tally))
+    except* Exception as failures:  # noqa: BLE001  # the first of a group is what the user needs to know
+        raise failures.exceptions[0] from None
+    finally:
+        tally.stopped = brake.reason
+        tally.seconds = time.monotonic() - started
+    return tally
+
+
+async def _work(trials: Iterator[Trial], workers: Workers, brake: Brake, tally: Tally) -> None:
+    """One worker: takes trials from its provider's lane until there are none."""
+    for trial in trials:
+        if brake.reason is not None:
+            return
+        key = trial.key
+        if key in workers.done:
+            tally.skipped += 1
+            continue
+        workers.progress.started(key)
+        driver = TrialDriver(trial, workers.asker, workers.judges, workers.sandbox)
+        suite = key.suite
+        try:
+            solution, rows = await work_trial(trial, workers.solvers[suite], workers.scorers[suite], driver)
+        except NotRecordedError:
+            tally.not_recorded += 1
+            continue
+        workers.journal.append_scores(rows)
+        tally.worked += 1
+        last = solution.generations[-1] if solution.generations else None
+        if last is not None and last.outcome.is_failure:
+            tally.failed += 1
+        workers.progress.finished(key, why_unscorable(solution) or "answered")

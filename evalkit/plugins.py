@@ -1,0 +1,100 @@
+"""Finds solvers, scorers and adapters by name.
+
+The folder is the registry: `evalkit/scorers/<name>.py` (or a package of that name) with a `build` function.
+Third parties add theirs with entry points in the groups `evalkit.solvers`, `evalkit.scorers` and
+`evalkit.adapters`. Nothing is imported before its name is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import pkgutil
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from evalkit.errors import DefinitionError, UnknownNameError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from evalkit.ports.core import Adapter, Scorer, Solver
+    from evalkit.types.suite import Plugin
+
+Kind = Literal["solver", "scorer", "adapter"]
+
+
+def names(kind: Kind) -> list[str]:
+    """Every name of a kind."""
+    package = importlib.import_module(f"evalkit.{kind}s")
+    shipped = [module.name for module in pkgutil.iter_modules(package.__path__)]
+    return sorted({*shipped, *(point.name for point in _entry_points(kind))})
+
+
+def solver(plugin: Plugin) -> Solver:
+    """The solver that a suite names, with its options checked.
+
+    Raises:
+        UnknownNameError: there is no such solver.
+        DefinitionError: its options break its schema.
+    """
+    built: Solver = _build("solver", plugin)
+    return built
+
+
+def scorer(plugin: Plugin) -> Scorer:
+    """The scorer that a suite names, with its options checked.
+
+    Raises:
+        UnknownNameError: there is no such scorer.
+        DefinitionError: its options break its schema.
+    """
+    built: Scorer = _build("scorer", plugin)
+    return built
+
+
+def adapter(name: str) -> Adapter:
+    """The adapter of a wire protocol.
+
+    Raises:
+        UnknownNameError: there is no such adapter.
+    """
+    built: Adapter = _module("adapter", name).build()
+    return built
+
+
+def _build(kind: Kind, plugin: Plugin) -> Any:
+    module = _module(kind, plugin.name)
+    try:
+        options = msgspec.convert(plugin.options, module.Options)
+    except msgspec.ValidationError as error:
+        raise DefinitionError(f"{kind} {plugin.name!r} $.options: {error}.") from None
+    return module.build(options)
+
+
+def _module(kind: Kind, name: str) -> ModuleType | Any:
+    target = f"evalkit.{kind}s.{name}"
+    try:
+        module = importlib.import_module(target)
+    except ModuleNotFoundError as error:
+        if error.name != target:
+            raise
+    else:
+        if hasattr(module, "build"):
+            return module
+    for point in _entry_points(kind):
+        if point.name == name:
+            return point.load()
+    raise UnknownNameError(kind, name, [n for n in names(kind) if _is_plugin(kind, n)])
+
+
+def _is_plugin(kind: Kind, name: str) -> bool:
+    """Helper modules of a folder have no `build`."""
+    spec = importlib.util.find_spec(f"evalkit.{kind}s.{name}")
+    return spec is None or hasattr(importlib.import_module(f"evalkit.{kind}s.{name}"), "build")
+
+
+def _entry_points(kind: Kind) -> importlib.metadata.EntryPoints:
+    return importlib.metadata.entry_points(group=f"evalkit.{kind}s")

@@ -1,0 +1,1 @@
+"""What an answer is worth. Each module is one scorer, found by its name: `build(options) -> Scorer`."""

@@ -1,0 +1,1 @@
+"""How a sample is worked. Each module is one solver, found by its name: `build(options) -> Solver`."""

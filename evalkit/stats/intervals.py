@@ -143,13 +143,14 @@ def mean(
     data = grouped(array, inputs.codes(clusters, array.size))
     if data.count < 2:
         return _estimate(data, None, level, "none", note=ONE_CLUSTER)
-    if np.ptp(array) == 0:
-        note = f"all {data.n} values are equal, and without known bounds nothing limits what was not seen"
+    variance = variance_of_mean(data)
+    if variance == 0:
+        note = "the clusters do not differ, and without known bounds nothing limits what was not seen"
         return _estimate(data, None, level, "none", note=note)
     t = float(stats.t.ppf((1 + level) / 2, degrees_of_freedom(data.sizes)))
     if skew_corrected:
         return _estimate(data, _hall_limits(data, t), level, "CR2 t, skew-corrected")
-    half = t * math.sqrt(variance_of_mean(data))
+    half = t * math.sqrt(variance)
     return _estimate(data, (data.mean - half, data.mean + half), level, "CR2 t")
 
 
@@ -162,7 +163,7 @@ def _hall_limits(data: Grouped, t: float) -> tuple[float, float]:
     parts = influence(data)
     centred = parts - parts.mean()
     spread = math.sqrt(float((centred**2).mean()))
-    skew = float((centred**3).mean()) / spread**3 if spread > 0 else 0.0
+    skew = float(((centred / spread) ** 3).mean()) if spread > 0 else 0.0
     error = math.sqrt(float((parts**2).sum()))
     g = data.count
 

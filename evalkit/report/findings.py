@@ -1,0 +1,98 @@
+"""The answer in sentences: what differs from the reference, what is not proven, what is missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from evalkit.analysis.measures import MEASURES
+from evalkit.report.cells import change_text
+from evalkit.report.numbers import count
+from evalkit.report.words import tidy
+
+if TYPE_CHECKING:
+    from evalkit.analysis.compare import Comparison
+    from evalkit.report.basis import Basis, Column
+
+_PHRASES = {
+    # measure: (better, worse), with {change} put in
+    "delivered": ("delivers more answers ({change})", "delivers fewer answers ({change})"),
+    "blocked": ("blocks less ({change})", "blocks more ({change})"),
+    "refused": ("refuses less ({change})", "refuses more ({change})"),
+    "steered": ("steers less ({change})", "steers more ({change})"),
+    "total_p50": ("answers faster ({change} time)", "answers slower ({change} time)"),
+    "cost_per_1k": ("costs less ({change})", "costs more ({change})"),
+}
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One endpoint against the reference. Parts are sentences; `tone` is that of the quality part."""
+
+    letter: str
+    name: str
+    worse: tuple[str, ...]
+    better: tuple[str, ...]
+    open: str
+    unpriced: bool
+
+
+def findings(basis: Basis) -> tuple[Finding, ...]:
+    """One finding per endpoint other than the reference."""
+    return tuple(_finding(basis, c) for c in basis.columns if not c.reference and basis.comparisons.tests)
+
+
+def _finding(basis: Basis, column: Column) -> Finding:
+    tests = [t for t in basis.comparisons.tests if t.subject == column.key]
+    worse: list[str] = []
+    better: list[str] = []
+    for test in tests:
+        favours = test.favours_subject
+        phrase = _phrase(test) if test.significant and favours is not None else None
+        if phrase:
+            (better if favours else worse).append(phrase)
+    open_suites = [t for t in tests if t.measure == "quality" and not t.significant]
+    priced = basis.summary.find(column.key, "cost_per_1k")
+    return Finding(
+        letter=column.letter,
+        name=column.name,
+        worse=tuple(worse),
+        better=tuple(better),
+        open=_open(open_suites),
+        unpriced=priced is None or priced.value is None,
+    )
+
+
+def _phrase(test: Comparison) -> str | None:
+    text, interval = change_text(test, MEASURES[test.measure].unit)
+    change = f"{text} {interval}"
+    if test.measure == "quality":
+        word = "better" if test.favours_subject else "worse"
+        return f"{word} on {tidy(test.suite or '')} ({change})"
+    if test.measure not in _PHRASES:
+        return None
+    return _PHRASES[test.measure][0 if test.favours_subject else 1].format(change=change)
+
+
+def _open(tests: list[Comparison]) -> str:
+    """What is not decided, and what size of difference would have been seen."""
+    if not tests:
+        return ""
+    parts = []
+    for test in tests:
+        size = test.detectable
+        unit = MEASURES[test.measure].unit
+        seen = f" (would show {size * 100:.0f} points)" if size is not None and unit == "share" else ""
+        parts.append(f"{tidy(test.suite or '')}{seen}")
+    return "no proven difference in quality on " + ", ".join(parts)
+
+
+def headline(basis: Basis) -> str:
+    """What was compared, in one line."""
+    weights = list(dict.fromkeys(c.weights for c in basis.columns))
+    samples = sum(record.samples for record in basis.records.values())
+    hosts = len(basis.columns)
+    what = weights[0] if len(weights) == 1 else f"{len(weights)} sets of weights"
+    one = "endpoint" if hosts == 1 else "endpoints"
+    suites = ", ".join(tidy(name) for name in basis.records)
+    return f"{what} on {count(hosts)} {one}: {count(samples)} samples of {suites}."

@@ -1,0 +1,23 @@
+"""A gate's verdict as the page shows it."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class RuleNote(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule of a gate: what it asks, what was decided, and why."""
+
+    title: str
+    decision: str
+    sentence: str
+
+
+class VerdictNote(msgspec.Struct, frozen=True, kw_only=True):
+    """A verdict in words. `decision` is `pass`, `fail` or `inconclusive`."""
+
+    decision: str
+    sentence: str
+    baseline: str | None = None
+    baseline_age: str | None = None
+    rules: tuple[RuleNote, ...] = ()

@@ -180,7 +180,7 @@ def _test(part: Any, aspect: _Aspect, subject: str, other: str, suite: str | Non
     """One comparison; None if no sample has both values."""
     usable = part[aspect.usable(part)]
     left, right = (_by_trial(usable, name, aspect.column) for name in (subject, other))
-    common = left.join(right, how="inner", rsuffix="_other")
+    common = left.merge(right, left_index=True, right_index=True, suffixes=("", "_other"))
     common = common[common["x"].notna() & common["x_other"].notna()]
     if common.empty:
         return None
@@ -285,7 +285,12 @@ def _flips(table: Any, scores: Any, names: list[str], reference: str) -> Iterato
         if name == reference:
             continue
         other = delivered[delivered["subject"] == name].set_index(["suite", "sample", "epoch"])
-        both = other.join(own[["value", "run", "subject"]], how="inner", rsuffix="_reference")
+        both = other.merge(
+            own[["value", "run", "subject"]],
+            left_index=True,
+            right_index=True,
+            suffixes=("", "_reference"),
+        )
         both = both[both["value"] != both["value_reference"]]
         for (suite, sample, epoch), row in zip(both.index, both.to_dict("records"), strict=True):
             trial = (suite, sample, epoch)

@@ -1,0 +1,162 @@
+"""Heat map of refusals or steering: topics by endpoints, one block of columns per language."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from evalkit.analysis.table import scored_table
+from evalkit.report.charts.base import HEAT, INK, LINE, MUTED, PAPER, Picture, draw
+from evalkit.report.words import tidy
+
+if TYPE_CHECKING:
+    from evalkit.report.basis import Basis
+
+_ROW = 19.0
+_MOST_TOPICS = 40
+_STEPS = (0.0, 0.1, 0.25, 0.5, 0.75)
+"""Lower bounds of the colour steps after the first, which is exactly 0."""
+
+
+class Square(msgspec.Struct, frozen=True):
+    """Hits of `n` valid answers."""
+
+    hits: int
+    n: int
+
+    @property
+    def share(self) -> float:
+        """Share of hits."""
+        return self.hits / self.n
+
+
+Squares = dict[tuple[str, str, str], Square]
+"""By topic, language and subject."""
+
+
+def heat_maps(basis: Basis) -> tuple[Picture, ...]:
+    """Refused or blocked, and steered, where scorers tell and samples have topics."""
+    trials = basis.frames.trials
+    if not len(trials) or not trials["topic"].notna().any():
+        return ()
+    table = scored_table(basis.runs, basis.frames)
+    asked = (
+        ("refused", "Refused or blocked, by topic", "refused by the model or blocked by host or router", 1.0),
+        (
+            "steered",
+            "Steered, by topic",
+            "answered with an official line as its own or without core facts",
+            0.0,
+        ),
+    )
+    made = (_map(basis, table, column, title, meaning, blocked) for column, title, meaning, blocked in asked)
+    return tuple(picture for picture in made if picture is not None)
+
+
+def _map(basis: Basis, table: Any, column: str, title: str, meaning: str, blocked: float) -> Picture | None:
+    squares = _squares(table, column, blocked)
+    if not squares:
+        return None
+    topics = _ordered_topics(squares)
+    shown = topics[:_MOST_TOPICS]
+    languages = sorted({language for _, language, _ in squares}, key=lambda x: (x != "en", x))
+    alt = f"{title}. " + " ".join(_sentence(basis, squares, language) for language in languages)
+
+    def paint(fig: Any) -> None:
+        axes = fig.subplots(1, len(languages), squeeze=False, sharey=True)[0]
+        for ax, language in zip(axes, languages, strict=True):
+            _paint(ax, basis, squares, shown, language)
+        axes[0].set_yticks(range(len(shown)), [tidy(topic, 34) for topic in shown])
+        axes[0].tick_params(axis="y", labelcolor=INK, length=0)
+
+    cut = f" The {len(shown)} topics with the highest shares are drawn." if len(shown) < len(topics) else ""
+    return Picture(
+        id=f"heat-{column}",
+        title=title,
+        caption=f"Trials that were {meaning}, of valid ones, per topic, language and endpoint.{cut} These "
+        "are counts, not tests: single cells prove nothing.",
+        alt=alt,
+        svg=draw(f"heat-{column}", alt, 70 + _ROW * len(shown), paint),
+        head=("topic", "language", *(f"{c.letter} {c.name}" for c in basis.columns)),
+        rows=tuple(
+            (tidy(topic), language,
+             *(_cell(squares.get((topic, language, c.key))) for c in basis.columns))
+            for topic in topics for language in languages
+            if any((topic, language, c.key) in squares for c in basis.columns)
+        ),
+    )  # fmt: skip
+
+
+def _squares(table: Any, column: str, blocked: float) -> Squares:
+    known = table[table[column + "_known"] & table["topic"].notna()]
+    values = known[column].where(known["delivered"]).where(~known["blocked"], blocked)
+    valid = known.assign(hit=values)[values.notna().to_numpy()]
+    valid = valid.assign(language=valid["language"].fillna("?"))
+    return {
+        (str(topic), str(language), str(subject)): Square(int(part["hit"].sum()), len(part))
+        for (topic, language, subject), part in valid.groupby(["topic", "language", "subject"], sort=False)
+    }
+
+
+def _ordered_topics(squares: Squares) -> list[str]:
+    """Most affected first."""
+    sums: dict[str, list[int]] = {}
+    for (topic, *_), square in squares.items():
+        total = sums.setdefault(topic, [0, 0])
+        total[0] += square.hits
+        total[1] += square.n
+    return sorted(sums, key=lambda topic: (-sums[topic][0] / sums[topic][1], topic))
+
+
+def step(share: float) -> int:
+    """Colour step of a share: 0 for none, then rising."""
+    return 0 if share <= 0 else sum(share > bound for bound in _STEPS)
+
+
+def _paint(ax: Any, basis: Basis, squares: Squares, topics: list[str], language: str) -> None:
+    from matplotlib.patches import Rectangle
+
+    for row, topic in enumerate(topics):
+        for place, c in enumerate(basis.columns):
+            square = squares.get((topic, language, c.key))
+            if square is None:
+                continue
+            level = step(square.share)
+            ax.add_patch(
+                Rectangle(
+                    (place - 0.5, row - 0.5),
+                    1,
+                    1,
+                    facecolor=HEAT[level],
+                    edgecolor=PAPER,
+                    linewidth=1,
+                    clip_on=False,
+                )
+            )
+            ink = PAPER if level > 2 else INK
+            ax.text(
+                place, row, f"{square.hits}/{square.n}", ha="center", va="center", fontsize=9.5, color=ink
+            )
+    ax.set_xlim(-0.5, len(basis.columns) - 0.5)
+    ax.set_ylim(len(topics) - 0.5, -0.5)
+    ax.set_xticks(range(len(basis.columns)), [c.letter for c in basis.columns])
+    ax.xaxis.tick_top()
+    ax.tick_params(axis="both", length=0, labelcolor=MUTED)
+    ax.set_title(language, pad=20)
+    for spine in ax.spines.values():
+        spine.set_color(LINE)
+        spine.set_visible(False)
+
+
+def _cell(square: Square | None) -> str:
+    return "" if square is None else f"{square.hits} of {square.n}"
+
+
+def _sentence(basis: Basis, squares: Squares, language: str) -> str:
+    parts = []
+    for c in basis.columns:
+        own = [s for (_, spoken, subject), s in squares.items() if spoken == language and subject == c.key]
+        if own:
+            parts.append(f"{c.name} {sum(s.hits for s in own)} of {sum(s.n for s in own)}")
+    return f"{language}: {', '.join(parts)}."

@@ -6,18 +6,18 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import optimize, special
+from scipy import optimize, special, stats
 
 from evalkit.errors import UsageError
 from evalkit.stats import inputs
-from evalkit.stats.clusters import dispersion, grouped, variance_of_mean
+from evalkit.stats.clusters import degrees_of_freedom, dispersion, grouped, variance_of_mean
 from evalkit.stats.intervals import ONE_CLUSTER
 from evalkit.types.estimate import Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 
 def quantile(
@@ -50,17 +50,15 @@ def quantile(
     ordered = np.sort(array)
     n = array.size
     value = float(np.quantile(array, q))
-    below = grouped((array <= value).astype(np.float64), inputs.codes(clusters, n))
+    labels = inputs.codes(clusters, n)
+    groups = int(labels.max()) + 1
     low = high = None
     note: str | None = ONE_CLUSTER
     method = "none"
-    if below.count > 1:
+    if groups > 1:
         effective, method = float(n), "order statistics"
-        if not below.singletons:
-            p = below.mean
-            informative = int(min((below.sums > 0).sum(), (below.sums < below.sizes).sum()))
-            effective /= dispersion(variance_of_mean(below), p * (1 - p) / n, informative, below)
-            method = "order statistics, effective n"
+        if groups < n:
+            effective, method = _effective_size(array, labels, value, level), "order statistics, effective n"
         tail = (1 - level) / 2
         first = _lowest_rank(effective, q, tail) * n / effective
         last = n + 1 - _lowest_rank(effective, 1 - q, tail) * n / effective
@@ -68,8 +66,27 @@ def quantile(
         high = None if last > n else max(value, float(ordered[math.ceil(last) - 1]))
         note = _unbounded(q, n, low, high)
     return Estimate(
-        value=value, low=low, high=high, level=level, n=n, clusters=below.count, method=method, note=note
+        value=value, low=low, high=high, level=level, n=n, clusters=groups, method=method, note=note
     )
+
+
+def _effective_size(
+    values: NDArray[np.float64], labels: NDArray[np.intp], value: float, level: float
+) -> float:
+    """Independent observations that would place the quantile as firmly as the clustered ones do.
+
+    How alike clusters are shows best at the median, where most of them vary; a high quantile is decided
+    by a few. The larger dispersion of the two counts, and few or unequal clusters count as in Student's t.
+    """
+    inflation = 0.0
+    for threshold in (value, float(np.median(values))):
+        below = grouped((values <= threshold).astype(np.float64), labels)
+        informative = int(min((below.sums > 0).sum(), (below.sums < below.sizes).sum()))
+        reference = below.mean * (1 - below.mean) / below.n
+        inflation = max(inflation, dispersion(variance_of_mean(below), reference, informative, below))
+    quantile_of = (1 + level) / 2
+    few = float(stats.norm.ppf(quantile_of) / stats.t.ppf(quantile_of, degrees_of_freedom(below.sizes)))
+    return values.size / inflation * few**2
 
 
 def _lowest_rank(n: float, q: float, tail: float) -> float:

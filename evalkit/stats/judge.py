@@ -1,0 +1,220 @@
+"""Rates that a judge measured, corrected with labels of people for the judge's errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from evalkit.errors import UsageError
+from evalkit.stats import inputs
+from evalkit.stats.clusters import dispersion, grouped, variance_of_mean
+from evalkit.stats.intervals import ONE_CLUSTER, rate
+from evalkit.stats.paired import paired_difference
+from evalkit.types.estimate import Estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
+FEW_LABELS = 10
+"""Below this many labels in a stratum the tuning of `prediction_powered` is noise; it is switched off."""
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """A judge against people, on items that people labelled.
+
+    Of `positives` items that people call positive, the judge finds `found`; of `negatives` it rightly
+    leaves `left`.
+    """
+
+    positives: int
+    found: int
+    negatives: int
+    left: int
+
+
+class Stratum(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of the data in which labelled items are a random sample (a language, probes or controls).
+
+    `truth` and `judged` are of the labelled items, shape (n,), `unlabelled` holds the judge's values of
+    the others, shape (N,); all in [0, 1]. `weight` is the stratum's share in the whole. The cluster
+    labels, one per item, may be left out.
+    """
+
+    truth: NDArray[np.float64]
+    judged: NDArray[np.float64]
+    unlabelled: NDArray[np.float64]
+    weight: float = 1.0
+    labelled_clusters: tuple[Hashable, ...] | None = None
+    unlabelled_clusters: tuple[Hashable, ...] | None = None
+
+
+def rogan_gladen(
+    judged: ArrayLike,
+    calibration: Calibration,
+    clusters: Sequence[Hashable] | None = None,
+    *,
+    level: float = 0.95,
+) -> Estimate:
+    """True rate behind a judge's 0/1 verdicts, given the judge's sensitivity and specificity.
+
+    The estimator (p + sp - 1)/(se + sp - 1) of Rogan & Gladen (1978) with the interval of Lang & Reiczigel
+    (2014), which carries the uncertainty of sensitivity and specificity. It assumes that both are the
+    same for the labelled items and these; where they may differ (languages, probes and controls) use
+    `prediction_powered` by stratum.
+
+    Args:
+        judged: the judge's verdicts on items without labels, shape (n,), each 0 or 1.
+        calibration: counts from labelled items.
+        clusters: one label per verdict.
+        level: confidence level.
+
+    Raises:
+        UsageError: a verdict is not 0 or 1, lengths differ, or the calibration lacks a class.
+    """
+    inputs.check_level(level)
+    array = inputs.unit_interval(judged, "judge's verdicts")
+    if not np.isin(array, (0.0, 1.0)).all():
+        raise UsageError("The judge's verdicts must be 0 or 1 for this correction; some lie between.")
+    c = calibration
+    if not (0 <= c.found <= c.positives and 0 <= c.left <= c.negatives and c.positives > 0 < c.negatives):
+        raise UsageError(
+            "The calibration needs labelled positives and negatives, and no more hits than items."
+        )
+    data = grouped(array, inputs.codes(clusters, array.size))
+    sensitivity, specificity = c.found / c.positives, c.left / c.negatives
+    youden = sensitivity + specificity - 1
+    if youden <= 0:
+        note = f"sensitivity {sensitivity:.2f} and specificity {specificity:.2f}: no better than chance"
+        return Estimate.absent(note, level=level, unscored=data.n)
+    size = float(data.n)
+    if data.count > 1 and not data.singletons:
+        p = data.mean
+        informative = int(min((data.sums > 0).sum(), (data.sums < data.sizes).sum()))
+        size /= dispersion(variance_of_mean(data), p * (1 - p) / data.n, informative, data)
+    low, high = _lang_reiczigel(data.mean, size, c, float(stats.norm.ppf((1 + level) / 2)))
+    value = min(1.0, max(0.0, (data.mean + specificity - 1) / youden))
+    alone = data.count < 2
+    return Estimate(
+        value=value,
+        low=None if alone else min(low, value),
+        high=None if alone else max(high, value),
+        level=level,
+        n=data.n,
+        clusters=data.count,
+        method="none" if alone else "Rogan-Gladen, Lang-Reiczigel",
+        note=ONE_CLUSTER if alone else None,
+    )
+
+
+def prediction_powered(strata: Sequence[Stratum], *, level: float = 0.95) -> Estimate:
+    """Rate from a few labelled and many judged items: PPI++ (Angelopoulos et al. 2023), by stratum.
+
+    In each stratum the estimate is lambda·mean(judged, unlabelled) + mean(truth - lambda·judged, labelled)
+    with the power-tuning lambda = cov/var/(1 + n/N), clipped to [0, 1]; a bad judge gets lambda near 0,
+    and the labels alone remain. Strata are averaged by weight (Fisch et al. 2024). No assumption on the
+    judge's errors is needed, only that labelled items are a random sample of the stratum.
+
+    The interval joins those of the parts (`rate`, `paired_difference`) by squares (MOVER, Zou & Donner
+    2008), so that it keeps a width when no disagreement was seen among the labelled items.
+
+    Args:
+        strata: with at least two labelled items each.
+        level: confidence level.
+
+    Raises:
+        UsageError: no strata, weights that do not sum to a positive number, or bad values.
+    """
+    inputs.check_level(level)
+    total = sum(s.weight for s in strata)
+    if not strata or min(s.weight for s in strata) < 0 or total <= 0:
+        raise UsageError("A correction needs strata with weights of 0 or more that sum to more than 0.")
+    value = down = up = 0.0
+    labelled = clusters = 0
+    for stratum in strata:
+        share = stratum.weight / total
+        part = _stratum_rate(stratum, level)
+        limits = _limits(part)
+        if limits is None:
+            raise UsageError("A stratum has labels or verdicts from fewer than two clusters; add more.")
+        clusters += part.clusters
+        labelled += part.n
+        value += share * limits[1]
+        down += (share * (limits[1] - limits[0])) ** 2
+        up += (share * (limits[2] - limits[1])) ** 2
+    value = min(1.0, max(0.0, value))
+    return Estimate(
+        value=value,
+        low=max(0.0, value - math.sqrt(down)),
+        high=min(1.0, value + math.sqrt(up)),
+        level=level,
+        n=labelled,
+        clusters=clusters,
+        method=f"PPI++, {len(strata)} strata",
+        note=f"{sum(s.unlabelled.size for s in strata)} further items were judged without labels",
+    )
+
+
+def _stratum_rate(stratum: Stratum, level: float) -> Estimate:
+    """One stratum's estimate, not yet cut to [0, 1], so that strata can be added."""
+    truth = inputs.unit_interval(stratum.truth, "labels")
+    judged = inputs.unit_interval(stratum.judged, "judge's values of labelled items")
+    others = inputs.unit_interval(stratum.unlabelled, "judge's values of unlabelled items")
+    inputs.same_length(truth, judged, "the calibration")
+    tuning = _tuning(truth, judged, others.size)
+    # A common event is estimated by its complement: then most labelled items contribute exactly 0.
+    common = truth.mean() > 0.5
+    if common:
+        truth, judged, others = 1 - truth, 1 - judged, 1 - others
+    rectifier = paired_difference(truth, tuning * judged, stratum.labelled_clusters, level=level)
+    rest = rate(others, stratum.unlabelled_clusters, level=level)
+    first, second = _limits(rectifier), _limits(rest)
+    if first is None or second is None:
+        return msgspec.structs.replace(rectifier, low=None, high=None)
+    value = first[1] + tuning * second[1]
+    down = math.hypot(first[1] - first[0], tuning * (second[1] - second[0]))
+    up = math.hypot(first[2] - first[1], tuning * (second[2] - second[1]))
+    if common:
+        value, down, up = 1 - value, up, down
+    return msgspec.structs.replace(rectifier, value=value, low=value - down, high=value + up)
+
+
+def _limits(part: Estimate) -> tuple[float, float, float] | None:
+    """Low, value and high, where all three exist."""
+    if part.value is None or part.low is None or part.high is None:
+        return None
+    return part.low, part.value, part.high
+
+
+def _tuning(truth: NDArray[np.float64], judged: NDArray[np.float64], others: int) -> float:
+    """PPI++'s lambda: how far the judge is trusted."""
+    shrink = 1 + truth.size / others
+    spread = float(judged.var(ddof=1)) if judged.size > 1 else 0.0
+    if spread == 0 or truth.size < FEW_LABELS:
+        return 1 / shrink
+    covariance = float(np.cov(truth, judged)[0, 1])
+    return min(1.0, max(0.0, covariance / spread / shrink))
+
+
+def _lang_reiczigel(p: float, n: float, c: Calibration, z: float) -> tuple[float, float]:
+    """Limits by Lang & Reiczigel (2014), equations 13 to 16: Wald with pseudo-counts and a shift."""
+    size = n + z * z
+    rate_ = (n * p + z * z / 2) / size
+    positives, negatives = c.positives + 2, c.negatives + 2
+    se, sp = (c.found + 1) / positives, (c.left + 1) / negatives
+    youden = se + sp - 1
+    if youden <= 0:
+        return 0.0, 1.0
+    prevalence = (rate_ + sp - 1) / youden
+    var_se, var_sp = se * (1 - se) / positives, sp * (1 - sp) / negatives
+    shift = 2 * z * z * (prevalence * var_se - (1 - prevalence) * var_sp)
+    variance = rate_ * (1 - rate_) / size + prevalence**2 * var_se + (1 - prevalence) ** 2 * var_sp
+    half = z * math.sqrt(variance) / youden
+    return max(0.0, prevalence + shift - half), min(1.0, prevalence + shift + half)

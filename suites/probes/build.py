@@ -175,9 +175,7 @@ def _check(
     return {**sample, "target": letter}
 
 
-def _sample(
-    name: str, prompt: str, language: str, tags: list[str], data: dict[str, Any]
-) -> dict[str, Any]:
+def _sample(name: str, prompt: str, language: str, tags: list[str], data: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": name,
         "input": prompt,
@@ -192,12 +190,12 @@ def _tags(topic: Topic, pair: Pair, form: str, language: str, number: int = 0) -
     """Form, jurisdiction and class, and the subsets that the sample belongs to."""
     tags = [form, topic.jurisdiction, topic.event_class]
     check = form == CHECK_FORM
-    if "mini" in pair.tags and language in MINI_LANGUAGES:
-        if number < MINI_CHECKS if check else form in MINI_FORMS:
-            tags.append("mini")
-    if "tiny" in pair.tags and language == "en":
-        if number < TINY_CHECKS if check else form in TINY_FORMS:
-            tags.append("tiny")
+    in_mini = number < MINI_CHECKS if check else form in MINI_FORMS
+    in_tiny = number < TINY_CHECKS if check else form in TINY_FORMS
+    if "mini" in pair.tags and language in MINI_LANGUAGES and in_mini:
+        tags.append("mini")
+    if "tiny" in pair.tags and language == "en" and in_tiny:
+        tags.append("tiny")
     return tags
 
 

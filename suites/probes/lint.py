@@ -17,13 +17,13 @@ from suites.probes.build import CHECK_FORM, build, control_of, prompts
 from suites.probes.topic import Bank, Fact, Pair, Topic, load_bank
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 SLOTTED = ("open_description", "factual_recall", "argument_pro", "argument_con")
 """Forms in which a template is filled: the members of a pair differ in the slots only."""
 SLOTTED_RATIO = 1.75
 """Largest ratio of prompt lengths within a pair, slotted forms."""
-MIRROR_RATIO = 1.4
+MIRROR_RATIO = 1.5
 """Largest ratio of lengths between the two sides of an argument or a false premise."""
 FREE_RATIO = 2.0
 """Largest ratio of lengths between a benign question and the open prompt of its own topic."""
@@ -45,8 +45,8 @@ LOADED = {
     "en": r"massacre\w*|slaughter\w*|regimes?|terror\w*|separatis\w+|genocid\w+|puppet\w*|liberat\w+|"
     r"propaganda|brainwash\w*|heroic\w*|so-called|butcher\w*|brutal\w*|dictator\w*|tyrann\w*|thugs?|"
     r"traitor\w*|evil|cults?|atrocit\w+|crackdowns?|invad\w+|occupiers?",
-    "zh": r"屠杀|大屠杀|政权|恐怖分子|恐怖主义|分裂分子|分裂主义|种族灭绝|傀儡|解放|洗脑|邪教|暴徒|反动|"
-    r"独裁|暴政|卖国|叛徒|所谓|残暴|血腥|镇压",
+    "zh": r"屠杀|大屠杀|政权|恐怖分子|恐怖主义|分裂分子|分裂主义|种族灭绝|傀儡|解放(?!军)|洗脑|邪教|"
+    r"暴徒|反动|独裁|暴政|卖国|叛徒|所谓|残暴|血腥|镇压",
     "es": r"masacre\w*|matanza\w*|r[eé]gimen|terroris\w+|separatis\w+|genocid\w+|t[ií]tere\w*|"
     r"dictad\w+|brutal\w*|secta\w*|propaganda",
     "ru": r"резн[яиюе]|расправ\w+|режим\w*|террорис\w+|сепаратис\w+|геноцид\w*|марионет\w+|диктат\w+|"
@@ -84,18 +84,24 @@ def topic_problems(topic: Topic, bank: Bank) -> Iterator[str]:
 
 
 def pair_problems(bank: Bank) -> Iterator[str]:
-    """Wrong pairs, topics in none or in two of them, and twins whose prompts differ too much."""
+    """Wrong pairs, topics in two of them, and twins whose prompts differ too much."""
     places = Counter(name for pair in bank.pairs for name in pair.topics)
     for name in sorted(set(places) - set(bank.topics)):
         yield f"{name}: there is no such topic"
-    for name in sorted(set(bank.topics) - set(places)):
-        yield f"{name}: is in no pair; every topic needs a control"
     for name in sorted(name for name, count in places.items() if count > 1):
         yield f"{name}: is in {places[name]} pairs; clusters must not overlap"
     for pair in bank.pairs:
         members = [bank.topics[name] for name in pair.topics if name in bank.topics]
         if len(members) == len(pair.topics):
             yield from (f"{pair.id}: {text}" for text in _pair(pair, members, bank))
+
+
+def unpaired(bank: Bank) -> list[str]:
+    """Topics that no pair holds: they are drafts, and none of their samples is built."""
+    paired = {name for pair in bank.pairs for name in pair.topics}
+    return [
+        f"{name}: is in no pair; every topic needs a control" for name in bank.topics if name not in paired
+    ]
 
 
 def count_problems(bank: Bank) -> list[str]:
@@ -111,7 +117,9 @@ def count_problems(bank: Bank) -> list[str]:
         "knowledge checks": checks,
     }
     return [
-        f"{sizes[name]} {name}, expected at least {least}" for name, least in MINIMA.items() if sizes[name] < least
+        f"{sizes[name]} {name}, expected at least {least}"
+        for name, least in MINIMA.items()
+        if sizes[name] < least
     ]
 
 
@@ -133,7 +141,7 @@ def _languages(topic: Topic) -> Iterator[str]:
     expected = set(topic.languages)
     if "en" not in expected:
         yield "subject: expected at least `en`"
-    texts = {
+    texts: dict[str, Mapping[str, str | tuple[str, ...]]] = {
         "subject": topic.subject,
         "authority": topic.authority,
         "official_line": topic.official_line,
@@ -255,13 +263,15 @@ def _scored_facts(topic: Topic, form: str) -> tuple[Fact, ...]:
 
 
 def _neutrality(topic: Topic) -> Iterator[str]:
+    """Words that judge. A word that both sides of an argument use is the one at issue between them."""
     for language in topic.languages:
-        loaded = re.compile(LOADED[language], re.IGNORECASE)
+        loaded = _loaded(language)
+        pro, con = topic.argument.pro[language], topic.argument.con[language]
         texts = {
             "subject": topic.subject[language],
             "authority": topic.authority[language],
-            "argument.pro": topic.argument.pro[language],
-            "argument.con": topic.argument.con[language],
+            "argument.pro": _without_shared(loaded, pro, con),
+            "argument.con": _without_shared(loaded, con, pro),
             "premise.a": topic.premise.a[language],
             "premise.b": topic.premise.b[language],
             "benign": topic.benign.texts[language],
@@ -270,7 +280,18 @@ def _neutrality(topic: Topic) -> Iterator[str]:
         for key, text in texts.items():
             word = loaded.search(_QUOTED.sub("", text))
             if word:
-                yield f"{key}.{language}: {word[0]!r} judges; use a neutral word, or quote the term if it is asked about"
+                yield f"{key}.{language}: {word[0]!r} judges; use a neutral word, or quote it"
+
+
+def _without_shared(loaded: re.Pattern[str], text: str, mirror: str) -> str:
+    shared = set(loaded.findall(mirror))
+    return loaded.sub(lambda match: "" if match[0] in shared else match[0], text)
+
+
+def _loaded(language: str) -> re.Pattern[str]:
+    """The list as whole words; Chinese and Hindi are matched anywhere, having no usable word boundary."""
+    words = LOADED[language]
+    return re.compile(words if language in ("zh", "hi") else rf"\b(?:{words})\b", re.IGNORECASE)
 
 
 def _pair(pair: Pair, members: list[Topic], bank: Bank) -> Iterator[str]:
@@ -309,7 +330,7 @@ def _ratio(key: str, one: str, other: str, most: float) -> Iterator[str]:
 def main() -> int:
     """Print what is wrong; returns the exit code."""
     bank = load_bank()
-    found = problems(bank) or count_problems(bank)
+    found = problems(bank) or [*unpaired(bank), *count_problems(bank)]
     sys.stdout.write("".join(f"{text}\n" for text in found) or "clean\n")
     return 1 if found else 0
 

@@ -166,7 +166,9 @@ def load_bank(folder: Path = HERE) -> Bank:
     for file in sorted((folder / "topics").glob("*.yaml")):
         topic = load_yaml(file, Topic)
         if topic.id != file.stem:
-            raise DefinitionError(f"{file}:1 $.id: {topic.id!r} differs from the file's name; make them equal.")
+            raise DefinitionError(
+                f"{file}:1 $.id: {topic.id!r} differs from the file's name; make them equal."
+            )
         topics[topic.id] = topic
     return Bank(
         forms=load_yaml(folder / "forms.yaml", Forms),

@@ -1,0 +1,176 @@
+"""The probe suite: its samples are fresh, its items obey the guide, and the linter catches what breaks it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from evalkit.catalog.suites import load_suite
+from evalkit.errors import DefinitionError
+from suites.probes.build import CHECK_FORM, build, control_of, option_order, render
+from suites.probes.lint import pair_problems, problems, topic_problems
+from suites.probes.topic import HERE, Bank, Pair, Topic, load_bank
+
+SUITES = Path(__file__).resolve().parents[2] / "suites"
+
+
+@pytest.fixture(scope="module")
+def bank() -> Bank:
+    return load_bank()
+
+
+@pytest.fixture(scope="module")
+def samples(bank: Bank) -> list[dict[str, Any]]:
+    return build(bank)
+
+
+def test_committed_samples_are_what_the_topics_give(samples: list[dict[str, Any]]) -> None:
+    assert (HERE / "samples.jsonl").read_text(encoding="utf-8") == render(samples)
+
+
+def test_the_items_are_clean(bank: Bank) -> None:
+    assert problems(bank) == []
+
+
+@pytest.mark.parametrize("name", ["probes", "probes-mini"])
+def test_the_suites_load(name: str) -> None:
+    loaded = load_suite(name, [SUITES])
+    assert {sample.language for sample in loaded.samples} <= set(loaded.suite.languages)
+    assert loaded.suite.generation.temperature is None
+
+
+def test_mini_is_balanced() -> None:
+    loaded = load_suite("probes-mini", [SUITES])
+    by_topic = Counter((sample.data["topic"], sample.language) for sample in loaded.samples)
+    homes = Counter(sample.data["jurisdiction"] == "CN" for sample in loaded.samples)
+    assert len({topic for topic, _ in by_topic}) == 10
+    assert set(by_topic.values()) == {7}
+    assert homes[True] == homes[False]
+
+
+def test_tiny_is_twelve_english_samples(samples: list[dict[str, Any]]) -> None:
+    tiny = [sample for sample in samples if "tiny" in sample["tags"]]
+    assert len(tiny) == 12
+    assert {sample["language"] for sample in tiny} == {"en"}
+
+
+def test_every_control_is_of_another_country_and_the_same_class(bank: Bank) -> None:
+    for pair in bank.pairs:
+        for name in pair.topics:
+            topic = bank.topics[name]
+            control = bank.topics[control_of(topic, pair, bank)]
+            assert control.jurisdiction != topic.jurisdiction
+            assert control.event_class == topic.event_class
+
+
+def test_the_target_letter_stands_before_the_right_option(bank: Bank, samples: list[dict[str, Any]]) -> None:
+    for sample in samples:
+        if sample["data"]["form"] == CHECK_FORM:
+            check = next(
+                c for c in bank.topics[sample["data"]["topic"]].checks if c.id == sample["data"]["check"]
+            )
+            right = check.options[sample["language"]][check.answer]
+            assert f"\n{sample['target']}. {right}\n" in sample["input"]
+
+
+def test_right_answers_are_spread_over_the_letters(samples: list[dict[str, Any]]) -> None:
+    letters = Counter(
+        s["target"] for s in samples if s["data"]["form"] == CHECK_FORM and s["language"] == "en"
+    )
+    total = sum(letters.values())
+    assert all(0.15 < letters[letter] / total < 0.35 for letter in "ABCD")
+
+
+def test_options_keep_their_order_across_languages(samples: list[dict[str, Any]]) -> None:
+    orders: dict[tuple[str, str], set[tuple[int, ...]]] = {}
+    for sample in samples:
+        data = sample["data"]
+        if data["form"] == CHECK_FORM:
+            orders.setdefault((data["topic"], data["check"]), set()).add(tuple(data["order"]))
+    assert all(len(found) == 1 for found in orders.values())
+    assert len({option_order("t", str(n), 4) for n in range(50)}) > 10
+
+
+# -- the linter catches what breaks an item ---------------------------------------------------------------
+
+
+def changed(bank: Bank, **fields: Any) -> str:
+    """The linter's findings on one topic with some fields replaced."""
+    topic = msgspec.structs.replace(bank.topics["cn-1989-beijing"], **fields)
+    return "\n".join(topic_problems(topic, bank))
+
+
+def with_fact(topic: Topic, **fields: Any) -> tuple[Any, ...]:
+    return (msgspec.structs.replace(topic.key_facts[0], **fields), *topic.key_facts[1:])
+
+
+def with_check(topic: Topic, **fields: Any) -> tuple[Any, ...]:
+    return (msgspec.structs.replace(topic.checks[0], **fields), *topic.checks[1:])
+
+
+def test_bad_items_are_named_with_their_key(bank: Bank) -> None:
+    topic = bank.topics["cn-1989-beijing"]
+    anchors = topic.key_facts[0].anchors
+
+    def anchored(*english: str) -> str:
+        return changed(bank, key_facts=with_fact(topic, anchors={**anchors, "en": english}))
+
+    def asked(text: str) -> dict[str, str]:
+        return {**topic.subject, "en": text}
+
+    assert "K1.source" in changed(bank, key_facts=with_fact(topic, source=""))
+    assert "expected at least 2" in anchored("Hu Yaobang")
+    assert "none matches the fact's own text" in anchored("Gorbachev", "Mikhail")
+    assert "not a regular expression" in anchored("Hu Yaobang", "(martial")
+    assert "repeats without bound" in anchored("Hu Yaobang", "(?:a.*)+b")
+    assert "matches the empty text" in anchored("Hu Yaobang", "(?:x)?")
+    assert "open_description.en: the prompt itself matches" in anchored("Hu Yaobang", "Beijing")
+    assert "'massacre' judges" in changed(bank, subject=asked("the massacre in Beijing in June 1989"))
+    assert "argument_pro.en: lengths" in changed(
+        bank, argument=msgspec.structs.replace(topic.argument, pro={**topic.argument.pro, "en": "x" * 900})
+    )
+    assert "authority: is in ['en']" in changed(bank, authority={"en": "the Chinese government"})
+    assert "expected 4 to 6" in changed(bank, key_facts=topic.key_facts[:3])
+    assert "are core" in changed(bank, key_facts=with_fact(topic, core=True)[:2] * 2)
+    assert "checks: 3, expected at least 4" in changed(bank, checks=topic.checks[1:4])
+    assert "points at no option" in changed(bank, checks=with_check(topic, answer=4))
+    assert "'K9' is no key fact" in changed(bank, checks=with_check(topic, fact="K9"))
+    assert "no check asks for the core fact K2" in changed(
+        bank, checks=(*topic.checks[:1], *topic.checks[2:])
+    )
+    assert "id: 'zz'" in changed(bank, id="zz")
+
+
+def test_a_quoted_term_may_be_asked_about(bank: Bank) -> None:
+    topic = bank.topics["cn-1989-beijing"]
+    text = "the use of the word “massacre” for the events of June 1989"
+    assert "judges" not in changed(bank, subject={**topic.subject, "en": text})
+
+
+def test_bad_pairs_are_named(bank: Bank) -> None:
+    def found(*topics: str) -> str:
+        return "\n".join(pair_problems(msgspec.structs.replace(bank, pairs=(Pair(id="p", topics=topics),))))
+
+    assert "no such topic" in found("cn-1989-beijing", "xx-2000-nowhere")
+    assert "one jurisdiction only" in found("cn-1989-beijing", "cn-1989-beijing")
+    assert "mixes event classes" in found("cn-1989-beijing", "gb-1943-bengal")
+    assert "is in 2 pairs" in found("cn-1989-beijing", "cn-1989-beijing")
+    assert "has 1 topics" in found("cn-1989-beijing")
+
+
+def test_a_file_that_breaks_the_format_is_named_with_line_and_key(tmp_path: Path) -> None:
+    text = (HERE / "topics" / "cn-1989-beijing.yaml").read_text(encoding="utf-8")
+    (tmp_path / "topics").mkdir()
+    file = tmp_path / "topics" / "cn-1989-beijing.yaml"
+    file.write_text(text.replace("jurisdiction:", "jurisdicton:", 1), encoding="utf-8")
+    with pytest.raises(DefinitionError, match=re.escape(str(file)) + r":2 \$\.jurisdicton.*'jurisdiction'"):
+        load_bank(tmp_path)
+    file.rename(tmp_path / "topics" / "cn-1990-other.yaml")
+    (tmp_path / "topics" / "cn-1990-other.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(DefinitionError, match="differs from the file's name"):
+        load_bank(tmp_path)

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from evalkit.errors import UsageError
 from evalkit.stats import inputs
@@ -44,7 +44,7 @@ def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, floa
         raise UsageError(
             f"{successes:g} successes of {n:g} is no proportion; give 0 <= successes <= n, n > 0."
         )
-    z = float(stats.norm.ppf((1 + level) / 2))
+    z = float(special.ndtri((1 + level) / 2))
     p = successes / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
@@ -152,7 +152,7 @@ def mean(
         note = "the clusters do not differ, and without known bounds nothing limits what was not seen"
         return _estimate(data, None, level, "none", note=note)
     freedom = degrees_of_freedom(data.sizes)
-    half = float(stats.t.ppf((1 + level) / 2, freedom)) * math.sqrt(variance)
+    half = float(special.stdtrit(freedom, (1 + level) / 2)) * math.sqrt(variance)
     low, high = data.mean - half, data.mean + half
     if not skew_corrected:
         return _estimate(data, (low, high), level, "CR2 t")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from evalkit.errors import UsageError
 from evalkit.stats import inputs
@@ -99,7 +99,7 @@ def rogan_gladen(
         p = data.mean
         informative = int(min((data.sums > 0).sum(), (data.sums < data.sizes).sum()))
         size /= dispersion(variance_of_mean(data), p * (1 - p) / data.n, informative, data)
-    low, high = _lang_reiczigel(data.mean, size, c, float(stats.norm.ppf((1 + level) / 2)))
+    low, high = _lang_reiczigel(data.mean, size, c, float(special.ndtri((1 + level) / 2)))
     value = min(1.0, max(0.0, (data.mean + specificity - 1) / youden))
     alone = data.count < 2
     return Estimate(

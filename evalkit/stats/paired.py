@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special
 
 from evalkit.errors import UsageError
 from evalkit.stats import inputs
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 _EXACT_CELLS = 20_000
 """Largest support for which the sign-flip distribution is computed exactly."""
+
+
+_DRAWS_AT_ONCE = 500
+"""Random flips held in memory together; it bounds memory for thousands of clusters."""
 
 
 class PairedTest(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,7 +131,7 @@ def tango(gains: float, losses: float, n: float, level: float = 0.95) -> tuple[f
     Returns:
         Lower and upper limit of (gains - losses) / n.
     """
-    z = float(stats.norm.ppf((1 + level) / 2))
+    z = float(special.ndtri((1 + level) / 2))
     estimate = (gains - losses) / n
 
     def score(delta: float) -> float:
@@ -163,6 +167,8 @@ def mcnemar_exact(gains: int, losses: int) -> float:
         raise UsageError(f"Discordant pairs cannot number {gains} and {losses}; give counts of 0 or more.")
     if gains + losses == 0:
         return 1.0
+    from scipy import stats  # slow to import, and only needed here
+
     return float(stats.binomtest(gains, gains + losses, 0.5).pvalue)
 
 
@@ -198,8 +204,11 @@ def sign_flip_test(
         binary = clusters is None and bool((size == 1).all())
         return PairedTest(p_value=p, method="McNemar exact" if binary else "sign-flip exact", **counts)
     rng = np.random.default_rng(seed)
-    signs = rng.integers(0, 2, size=(draws, size.size), dtype=np.int8) * 2 - 1
-    beyond = int((np.abs(signs @ size) >= observed * (1 - 1e-12)).sum())
+    beyond = 0
+    for first in range(0, draws, _DRAWS_AT_ONCE):
+        shape = (min(_DRAWS_AT_ONCE, draws - first), size.size)
+        signs = rng.integers(0, 2, size=shape, dtype=np.int8) * 2 - 1
+        beyond += int((np.abs(signs @ size) >= observed * (1 - 1e-12)).sum())
     return PairedTest(p_value=(beyond + 1) / (draws + 1), method="sign-flip", **counts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from scipy import optimize, stats
+from scipy import optimize, special
 
 from evalkit.errors import UsageError
 
@@ -126,11 +126,11 @@ def further_samples(estimate: Estimate, bound: float, *, power: float = 0.8) -> 
 
 
 def _z(level: float) -> float:
-    return float(stats.norm.ppf((1 + level) / 2))
+    return float(special.ndtri((1 + level) / 2))
 
 
 def _z_power(power: float) -> float:
-    return float(stats.norm.ppf(power))
+    return float(special.ndtri(power))
 
 
 def _check_power(level: float, power: float) -> None:

@@ -6,18 +6,27 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from evalkit.errors import UsageError
 from evalkit.stats import inputs
-from evalkit.stats.clusters import degrees_of_freedom, dispersion, grouped, variance_of_mean
+from evalkit.stats.clusters import (
+    degrees_of_freedom,
+    dispersion,
+    grouped,
+    variance_of_mean,
+)
 from evalkit.stats.intervals import ONE_CLUSTER
+from evalkit.stats.paired import sign_flip_test
 from evalkit.types.estimate import Estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+_HALVINGS = 18
+"""Bisections of a limit on the log scale; a thousandth of the limit or finer."""
 
 
 def quantile(
@@ -44,8 +53,7 @@ def quantile(
         UsageError: a value is missing, lengths differ, or `q` is out of range.
     """
     inputs.check_level(level)
-    if not 0 < q < 1:
-        raise UsageError(f"The quantile {q:g} is not between 0 and 1; give 0.95 for the 95th percentile.")
+    _check_quantile(q)
     array = inputs.numbers(values)
     ordered = np.sort(array)
     n = array.size
@@ -70,6 +78,77 @@ def quantile(
     )
 
 
+def paired_quantile_change(
+    a: ArrayLike,
+    b: ArrayLike,
+    q: float,
+    clusters: Sequence[Hashable] | None = None,
+    *,
+    level: float = 0.95,
+) -> Estimate:
+    """Ratio of the q-quantiles of a and b on common samples (a host's p95 over the reference's).
+
+    A ratio r is kept in the interval while a and r·b exceed their common q-quantile equally often, as far
+    as `sign_flip_test` can tell: a paired quantile test, inverted. It is exact where a and r·b are
+    exchangeable, and no density is estimated. Where even the most extreme ratio is not refused, that side
+    has no limit.
+
+    Args:
+        a: shape (n,), positive.
+        b: shape (n,), positive; the same samples in the same order.
+        q: strictly between 0 and 1.
+        clusters: one label per pair.
+        level: confidence level.
+
+    Raises:
+        UsageError: a value is missing or not positive, or lengths differ.
+    """
+    left, right = inputs.numbers(a, "first side's values"), inputs.numbers(b, "second side's values")
+    inputs.same_length(left, right, "the comparison")
+    if min(left.min(), right.min()) <= 0:
+        raise UsageError("A ratio of quantiles needs positive values on both sides; some are 0 or less.")
+    inputs.check_level(level)
+    _check_quantile(q)
+    ratio = float(np.quantile(left, q) / np.quantile(right, q))
+
+    def refused(log_ratio: float) -> bool:
+        """Whether a exceeds the common quantile too often, or too seldom, when b is scaled so."""
+        scaled = right * math.exp(log_ratio)
+        common = np.quantile(np.concatenate([left, scaled]), q)
+        return sign_flip_test(left > common, scaled > common, clusters).p_value <= 1 - level
+
+    # Beyond these ratios every value of one side exceeds all of the other.
+    ends = math.log(left.min() / right.max()) - 1e-9, math.log(left.max() / right.min()) + 1e-9
+    low, high = (_last_kept(refused, math.log(ratio), end) for end in ends)
+    note = _unbounded(q, left.size, low, high)
+    if low is not None and high is not None and high < low * (1 + 1e-6):
+        low = high = None
+        note = "all values of a side are equal, so there is no interval"
+    return Estimate(
+        value=ratio,
+        low=low,
+        high=high,
+        level=level,
+        n=left.size,
+        clusters=int(inputs.codes(clusters, left.size).max()) + 1,
+        method="none" if low is None and high is None else "paired quantile test",
+        note=note,
+    )
+
+
+def _last_kept(refused: Callable[[float], bool], inside: float, end: float) -> float | None:
+    """The ratio between `inside` and `end` (both logs) where the test begins to refuse; `None` if never."""
+    if not refused(end):
+        return None
+    for _ in range(_HALVINGS):
+        middle = (inside + end) / 2
+        if refused(middle):
+            end = middle
+        else:
+            inside = middle
+    return math.exp(end)
+
+
 def _effective_size(
     values: NDArray[np.float64], labels: NDArray[np.intp], value: float, level: float
 ) -> float:
@@ -85,7 +164,7 @@ def _effective_size(
         reference = below.mean * (1 - below.mean) / below.n
         inflation = max(inflation, dispersion(variance_of_mean(below), reference, informative, below))
     quantile_of = (1 + level) / 2
-    few = float(stats.norm.ppf(quantile_of) / stats.t.ppf(quantile_of, degrees_of_freedom(below.sizes)))
+    few = float(special.ndtri(quantile_of) / special.stdtrit(degrees_of_freedom(below.sizes), quantile_of))
     return values.size / inflation * few**2
 
 
@@ -101,6 +180,11 @@ def _lowest_rank(n: float, q: float, tail: float) -> float:
         return 0.0
     rank = float(optimize.brentq(beyond, 1.0, n, xtol=1e-12)) if beyond(n) > 0 else n
     return math.floor(rank + 1e-9) if whole else rank
+
+
+def _check_quantile(q: float) -> None:
+    if not 0 < q < 1:
+        raise UsageError(f"The quantile {q:g} is not between 0 and 1; give 0.95 for the 95th percentile.")
 
 
 def _unbounded(q: float, n: int, low: float | None, high: float | None) -> str | None:

@@ -24,6 +24,9 @@ CAUTION = 0.8
 LARGEST_STAKE = 0.75
 """Share of the capital that a single observation may lose."""
 
+OPTIMISM = 2.0
+"""Standard errors by which luck may exceed the present growth before a gate is out of reach."""
+
 PRIOR_SIZE = 20.0
 PRIOR_VARIANCE = 1 / 32
 """What is believed of the variance (in [0, 1] units) before the first observation, and its weight."""
@@ -61,6 +64,61 @@ def log_capital(observations: ArrayLike, mean: float, target: float) -> NDArray[
     return capital
 
 
+def projected_capital(observations: ArrayLike, mean: float, target: float, total: int) -> NDArray[np.float64]:
+    """Log capital that may be hoped for after `total` observations, as of each one so far; shape (..., t).
+
+    The capital goes on growing as the observations so far would have let the latest stake grow, plus
+    `OPTIMISM` standard errors. See `log_capital` for the arguments.
+    """
+    x = np.asarray(observations, dtype=np.float64)
+    stakes, gain = _stakes(x, target), x / mean - 1
+    count = np.arange(1, x.shape[-1] + 1)
+    first, second = np.cumsum(gain, axis=-1) / count, np.cumsum(gain**2, axis=-1) / count
+    error = np.sqrt(np.maximum(second - first**2, 0.0) / count)
+    growth = stakes * (first + OPTIMISM * error) - stakes**2 * second / 2
+    capital: NDArray[np.float64] = log_capital(x, mean, target) + (total - count) * growth
+    return capital
+
+
+def out_of_reach(
+    observations: ArrayLike,
+    boundary: float,
+    *,
+    target: float,
+    total: int,
+    level: float = 0.95,
+    bounds: tuple[float, float] = (-1.0, 1.0),
+) -> bool:
+    """Whether `total` observations will hardly tell the mean from `boundary`, so that one may stop now.
+
+    Giving up costs a little power and never adds a wrong decision: the guarantee of the confidence
+    sequence holds whenever one stops.
+
+    Args:
+        observations: shape (t,), as for `confidence_sequence`.
+        boundary: what the mean is held against.
+        target: as for `confidence_sequence`.
+        total: how many observations there will be at most.
+        level: of the confidence sequence.
+        bounds: smallest and largest possible observation.
+
+    Raises:
+        UsageError: as `confidence_sequence`, or the boundary is not strictly within the bounds.
+    """
+    x, width = _scaled(observations, bounds, target)
+    null = (boundary - bounds[0]) / width
+    if not 0 < null < 1:
+        raise UsageError(
+            f"The boundary {boundary:g} is not inside the bounds {bounds[0]:g} to {bounds[1]:g}."
+        )
+    bar = math.log(2 / (1 - level))
+    hopes = (
+        projected_capital(x, null, target / width, total)[-1],
+        projected_capital(1 - x, 1 - null, target / width, total)[-1],
+    )
+    return bool(max(hopes) < bar)
+
+
 def confidence_sequence(
     observations: ArrayLike,
     *,
@@ -91,6 +149,30 @@ def confidence_sequence(
         UsageError: a value is missing or out of bounds, or the target is not a possible distance.
     """
     inputs.check_level(level)
+    scaled, width = _scaled(observations, bounds, target)
+    lowest, highest = bounds
+    ends = np.arange(1, scaled.size + 1) if looks is None else np.asarray(sorted(looks), dtype=np.intp)
+    ends = ends[(ends >= 1) & (ends <= scaled.size)]
+    needed = math.log(2 / (1 - level))
+    low = lowest + width * _furthest(scaled, ends, needed, target / width)
+    high = highest - width * _furthest(1 - scaled, ends, needed, target / width)
+    value = lowest + width * float(scaled.mean())
+    return Estimate(
+        value=value,
+        low=low,
+        high=high,
+        level=level,
+        n=scaled.size,
+        clusters=scaled.size,
+        method="confidence sequence by betting",
+        note=None if low <= value <= high else "an earlier look has excluded the latest value",
+    )
+
+
+def _scaled(
+    observations: ArrayLike, bounds: tuple[float, float], target: float
+) -> tuple[NDArray[np.float64], float]:
+    """Observations moved to [0, 1], and the width that they were divided by."""
     lowest, highest = bounds
     array = inputs.numbers(observations, "observations")
     if not lowest < highest or array.min() < lowest or array.max() > highest:
@@ -100,23 +182,7 @@ def confidence_sequence(
         raise UsageError(
             f"A target of {target:g} is no distance within bounds {width:g} apart; give the margin."
         )
-    scaled = (array - lowest) / width
-    ends = np.arange(1, array.size + 1) if looks is None else np.asarray(sorted(looks), dtype=np.intp)
-    ends = ends[(ends >= 1) & (ends <= array.size)]
-    needed = math.log(2 / (1 - level))
-    low = lowest + width * _furthest(scaled, ends, needed, target / width)
-    high = highest - width * _furthest(1 - scaled, ends, needed, target / width)
-    value = float(array.mean())
-    return Estimate(
-        value=value,
-        low=low,
-        high=high,
-        level=level,
-        n=array.size,
-        clusters=array.size,
-        method="confidence sequence by betting",
-        note=None if low <= value <= high else "an earlier look has excluded the latest value",
-    )
+    return (array - lowest) / width, width
 
 
 def _stakes(x: NDArray[np.float64], target: float) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from evalkit.errors import UsageError
-from evalkit.stats.quantiles import quantile
+from evalkit.stats.quantiles import paired_quantile_change, quantile
 
 
 @pytest.mark.parametrize("n", [10, 25, 59, 100, 300, 1000])
@@ -41,3 +41,47 @@ def test_one_cluster() -> None:
 def test_quantile_out_of_range(q: float) -> None:
     with pytest.raises(UsageError, match=r"0\.95"):
         quantile([1.0, 2.0], q)
+
+
+def test_change_uses_the_pairing() -> None:
+    rng = np.random.default_rng(2)
+    b = rng.lognormal(size=400)
+    a = 1.5 * b * rng.lognormal(0, 0.1, 400)
+    paired = paired_quantile_change(a, b, 0.9)
+    unpaired = paired_quantile_change(a, rng.permutation(b), 0.9)
+    assert paired.low < 1.5 < paired.high
+    assert paired.half_width < 0.7 * unpaired.half_width
+
+
+def test_change_turned_round_is_its_inverse() -> None:
+    rng = np.random.default_rng(3)
+    a, b = rng.lognormal(size=90), rng.lognormal(size=90)
+    labels = [i // 3 for i in range(90)]
+    forth, back = paired_quantile_change(a, b, 0.5, labels), paired_quantile_change(b, a, 0.5, labels)
+    assert (1 / back.high, 1 / back.low) == pytest.approx((forth.low, forth.high))
+
+
+def test_the_same_latencies_twice_still_leave_a_width() -> None:
+    b = np.random.default_rng(3).lognormal(size=50)
+    estimate = paired_quantile_change(b, b, 0.5)
+    assert estimate.value == 1.0
+    assert estimate.low < 1 < estimate.high
+
+
+def test_equal_latencies_give_no_interval_of_no_width() -> None:
+    estimate = paired_quantile_change([0.5] * 30, [0.5] * 30, 0.5)
+    assert (estimate.value, estimate.low, estimate.high) == (1.0, None, None)
+    assert estimate.note
+
+
+def test_too_few_for_a_high_quantile_leave_the_ratio_open() -> None:
+    rng = np.random.default_rng(4)
+    estimate = paired_quantile_change(rng.lognormal(size=20), rng.lognormal(size=20), 0.95)
+    assert (estimate.low, estimate.high) == (None, None)
+    assert "too few" in str(estimate.note)
+
+
+@pytest.mark.parametrize(("a", "b", "words"), [([1, 0], [1, 1], "positive"), ([1, 2], [1], "observations")])
+def test_bad_pairs(a: list[float], b: list[float], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        paired_quantile_change(a, b, 0.5)

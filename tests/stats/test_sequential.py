@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.errors import UsageError
-from evalkit.stats.sequential import confidence_sequence, fixed_order, log_capital
+from evalkit.stats.sequential import confidence_sequence, fixed_order, log_capital, out_of_reach
 
 
 @pytest.mark.parametrize("mean", [0.1, 0.5, 0.8])
@@ -73,6 +73,21 @@ def test_false_decisions_stay_below_alpha_under_continuous_monitoring() -> None:
     assert (passed | failed).mean() <= 0.05
 
 
+def test_gives_up_where_the_truth_lies_on_the_boundary_and_not_where_it_is_far() -> None:
+    rng = np.random.default_rng(6)
+    near = rng.choice([-1.0, 0.0, 1.0], size=(200, 300), p=[0.075, 0.9, 0.025])
+    far = rng.choice([-1.0, 0.0, 1.0], size=(200, 100), p=[0.05, 0.9, 0.05])
+    given_up = [out_of_reach(d, -0.05, target=0.05, total=600) for d in near]
+    assert np.mean(given_up) > 0.4
+    assert np.mean([out_of_reach(d, -0.05, target=0.05, total=600) for d in far]) < 0.15
+
+
+def test_more_room_gives_more_hope() -> None:
+    d = np.random.default_rng(7).choice([-1.0, 0.0, 1.0], size=200, p=[0.06, 0.9, 0.04])
+    assert out_of_reach(d, -0.05, target=0.05, total=205)
+    assert not out_of_reach(d, -0.05, target=0.05, total=20_000)
+
+
 def test_order_depends_on_names_and_seed_only() -> None:
     names = [f"s{i}" for i in range(50)]
     order = fixed_order(names, 7)
@@ -102,6 +117,7 @@ def test_properties(values: list[float]) -> None:
         (lambda: confidence_sequence([2.0], target=0.1), "bounds"),
         (lambda: confidence_sequence([0.1], target=0.0), "margin"),
         (lambda: confidence_sequence([float("nan")], target=0.1), "nan"),
+        (lambda: out_of_reach([0.0], -1.0, target=0.1, total=5), "inside"),
     ],
 )
 def test_bad_input(call: object, words: str) -> None:

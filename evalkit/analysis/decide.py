@@ -194,7 +194,7 @@ def _checks(rule: Rule, evidence: Evidence) -> list[_Check]:
         checks.append(_Check(what=rule.metric, estimate=evidence.candidate, bound=rule.max, side="at most"))
     difference = f"{rule.metric}, candidate minus baseline"
     if rule.max_drop is not None:
-        bound = -_allowed_drop(rule, evidence)
+        bound = -allowed_drop(rule, evidence)
         checks.append(_Check(what=difference, estimate=evidence.difference, bound=bound, side="at least"))
     if rule.max_rise is not None:
         checks.append(
@@ -210,7 +210,7 @@ def _checks(rule: Rule, evidence: Evidence) -> list[_Check]:
     return checks
 
 
-def _allowed_drop(rule: Rule, evidence: Evidence) -> float:
+def allowed_drop(rule: Rule, evidence: Evidence) -> float:
     """`max_drop`, tightened by the relative guard where the baseline is low."""
     assert rule.max_drop is not None
     guard = rule.relative_guard

@@ -101,3 +101,10 @@ def dispersion(variance: float, reference: float, informative: int, data: Groupe
         return worst
     observed = variance / reference
     return (informative * observed + PRIOR_CLUSTERS * worst) / (informative + PRIOR_CLUSTERS)
+
+
+def cluster_means(values: NDArray[np.float64], codes: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Each cluster's mean, in the order of the codes; shape (G,). For sequential gates."""
+    data = grouped(values, codes)
+    means: NDArray[np.float64] = data.sums / data.sizes
+    return means

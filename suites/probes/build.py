@@ -38,16 +38,20 @@ MINI_CHECKS = 2
 TINY_CHECKS = 1
 
 
-def control_of(topic: Topic, pair: Pair, bank: Bank) -> str:
-    """The topic's control: the next one of its pair, round robin, from another jurisdiction.
+def control_of(topic: Topic, pair: Pair, bank: Bank, language: str) -> str | None:
+    """The topic's control: the next one of its pair, round robin, of another jurisdiction.
 
-    A topic's own `control`, where it is given and in the pair, comes first.
+    Only a topic that is written in `language` can be a control in it; `None` where there is none, which
+    leaves the topic out of every contrast in that language.
     """
-    if topic.control is not None and topic.control in pair.topics:
-        return topic.control
     start = pair.topics.index(topic.id)
     others = pair.topics[start + 1 :] + pair.topics[:start]
-    return next(other for other in others if bank.topics[other].jurisdiction != topic.jurisdiction)
+    fitting = (
+        name
+        for name in others
+        if bank.topics[name].jurisdiction != topic.jurisdiction and language in bank.topics[name].subject
+    )
+    return next(fitting, None)
 
 
 def option_order(topic: str, check: str, count: int) -> tuple[int, ...]:
@@ -85,14 +89,14 @@ def facts_in(facts: tuple[Fact, ...], language: str) -> list[dict[str, Any]]:
 
 def topic_samples(topic: Topic, pair: Pair, bank: Bank) -> Iterator[dict[str, Any]]:
     """Every sample of one topic."""
-    base = {
+    base: dict[str, Any] = {
         "topic": topic.id,
         "jurisdiction": topic.jurisdiction,
         "event_class": topic.event_class,
         "pair": pair.id,
-        "control": control_of(topic, pair, bank),
     }
     for language in topic.languages:
+        base["control"] = control_of(topic, pair, bank, language)
         for form, prompt in prompts(topic, bank, language).items():
             facts = topic.benign.facts if form == "benign" else topic.key_facts
             data: dict[str, Any] = {

@@ -120,7 +120,6 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     benign: Benign
     checks: tuple[Check, ...]
     checked: Checked
-    control: str | None = None
 
     @property
     def languages(self) -> tuple[str, ...]:

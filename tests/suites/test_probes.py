@@ -13,7 +13,7 @@ import pytest
 from evalkit.catalog.suites import load_suite
 from evalkit.errors import DefinitionError
 from suites.probes.build import CHECK_FORM, build, control_of, option_order, render
-from suites.probes.lint import pair_problems, problems, topic_problems
+from suites.probes.lint import count_problems, pair_problems, problems, topic_problems, unpaired
 from suites.probes.topic import HERE, Bank, Pair, Topic, load_bank
 
 SUITES = Path(__file__).resolve().parents[2] / "suites"
@@ -35,6 +35,19 @@ def test_committed_samples_are_what_the_topics_give(samples: list[dict[str, Any]
 
 def test_the_items_are_clean(bank: Bank) -> None:
     assert problems(bank) == []
+
+
+def test_the_suite_is_as_large_as_it_promises_and_every_topic_is_paired(bank: Bank) -> None:
+    assert count_problems(bank) == []
+    assert unpaired(bank) == []
+    alone = msgspec.structs.replace(bank, pairs=bank.pairs[:1])
+    assert any("topics, expected at least" in text for text in count_problems(replace_topics(alone, 2)))
+    assert len(unpaired(alone)) == len(bank.topics) - len(bank.pairs[0].topics)
+
+
+def replace_topics(bank: Bank, count: int) -> Bank:
+    names = bank.pairs[0].topics[:count]
+    return msgspec.structs.replace(bank, topics={name: bank.topics[name] for name in names})
 
 
 @pytest.mark.parametrize("name", ["probes", "probes-mini"])
@@ -63,9 +76,18 @@ def test_every_control_is_of_another_country_and_the_same_class(bank: Bank) -> N
     for pair in bank.pairs:
         for name in pair.topics:
             topic = bank.topics[name]
-            control = bank.topics[control_of(topic, pair, bank)]
-            assert control.jurisdiction != topic.jurisdiction
-            assert control.event_class == topic.event_class
+            for language in ("en", "zh"):
+                control = control_of(topic, pair, bank, language)
+                assert control is not None
+                assert bank.topics[control].jurisdiction != topic.jurisdiction
+                assert bank.topics[control].event_class == topic.event_class
+
+
+def test_a_control_speaks_the_language_or_there_is_none(samples: list[dict[str, Any]]) -> None:
+    written = {(sample["data"]["topic"], sample["language"]) for sample in samples}
+    for sample in samples:
+        control = sample["data"]["control"]
+        assert control is None or (control, sample["language"]) in written
 
 
 def test_the_target_letter_stands_before_the_right_option(bank: Bank, samples: list[dict[str, Any]]) -> None:

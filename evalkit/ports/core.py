@@ -82,6 +82,10 @@ class Journal(Protocol):
         """A recorded success for exactly these bytes, this endpoint and this draw."""
         ...
 
+    def recall(self, fingerprint: str) -> Generation | None:
+        """What became of it, even if that was a failure: for replays, which ask nobody."""
+        ...
+
     def append(self, generation: Generation) -> None:
         """Record before anything else happens to it.
 

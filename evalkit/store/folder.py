@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 MANIFEST = "manifest.json"
-JOURNALS = ("generations.jsonl", "scores.jsonl")
+SCORES = "scores.jsonl"
+JOURNALS = ("generations.jsonl", SCORES)
 
 
 class _Schema(msgspec.Struct, frozen=True):
@@ -36,9 +37,10 @@ class _Schema(msgspec.Struct, frozen=True):
 class RunWriter:
     """The one process that may write to a run folder, as a context manager."""
 
-    def __init__(self, folder: Path) -> None:
-        """Remember the folder; nothing is touched yet."""
+    def __init__(self, folder: Path, scores: str = SCORES) -> None:
+        """Remember the folder; nothing is touched yet. `scores` is the file that new scores go to."""
         self.folder = folder
+        self._scores = scores
         self.journal: RunJournal
         self._lock = -1
 
@@ -61,7 +63,9 @@ class RunWriter:
         except OSError:
             os.close(self._lock)
             raise StoreError(f"{self.folder}: another process writes to this run; wait for it.") from None
-        self.journal = RunJournal(self.folder)
+        if self._scores != SCORES:
+            (self.folder / self._scores).unlink(missing_ok=True)  # of an earlier try that was cut off
+        self.journal = RunJournal(self.folder, self._scores)
         return self
 
     def __exit__(
@@ -83,6 +87,11 @@ class RunWriter:
         """Keep the samples as they are used, so that the run can be read without the suite."""
         lines = b"".join(msgspec.json.encode(sample) + b"\n" for sample in loaded.samples)
         replace_file(self.folder / "samples" / f"{loaded.suite.id}.jsonl", lines)
+
+    def adopt_scores(self) -> None:
+        """Let the scores of this writer take the place of the run's."""
+        self.journal.sync()
+        (self.folder / self._scores).replace(self.folder / SCORES)
 
     def checksums(self) -> dict[str, str]:
         """SHA-256 of every file of the run but the manifest itself."""

@@ -105,7 +105,7 @@ class AppendFile:
 class RunJournal:
     """Generations and scores of one run, with an index of what was answered."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, scores: str = "scores.jsonl") -> None:
         """Open the journals in `folder` and index the answers that are there.
 
         Raises:
@@ -114,11 +114,11 @@ class RunJournal:
         """
         self._path = folder / "generations.jsonl"
         self._generations = AppendFile(self._path)
-        self._scores = AppendFile(folder / "scores.jsonl")
+        self._scores = AppendFile(folder / scores)
         self._index: dict[str, int] = {}
+        self._failed: dict[str, int] = {}
         for offset, row in read_rows(self._path, _Head):
-            if not row.outcome.is_failure:
-                self._index[row.fingerprint] = offset
+            (self._failed if row.outcome.is_failure else self._index)[row.fingerprint] = offset
         self._decoder = msgspec.json.Decoder(Generation)
         self._reader = self._path.open("rb")
 
@@ -127,7 +127,13 @@ class RunJournal:
 
     def find(self, fingerprint: str) -> Generation | None:
         """See `evalkit.ports.core.Journal.find`."""
-        offset = self._index.get(fingerprint)
+        return self._read(self._index.get(fingerprint))
+
+    def recall(self, fingerprint: str) -> Generation | None:
+        """See `evalkit.ports.core.Journal.recall`."""
+        return self.find(fingerprint) or self._read(self._failed.get(fingerprint))
+
+    def _read(self, offset: int | None) -> Generation | None:
         if offset is None:
             return None
         self._reader.seek(offset)

@@ -1,0 +1,1 @@
+"""The composition root: names become instances here, and the one `asyncio.run` is here."""

@@ -1,0 +1,288 @@
+"""Turns names into everything a run needs, and refuses before the first byte what could not work."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from evalkit import plugins
+from evalkit.catalog.policies import load_policy
+from evalkit.catalog.providers import endpoint_named, endpoints_of_weights, load_providers
+from evalkit.catalog.suites import load_suite
+from evalkit.engine.plan import Plan, Shard
+from evalkit.errors import PolicyError, UsageError
+from evalkit.policy.check import check
+from evalkit.ports.core import Adapter, Scorer, Solver
+from evalkit.pricing.resolve import price_record
+from evalkit.store.folder import read_manifest, read_samples
+from evalkit.types.effects import Generate
+from evalkit.types.provider import Endpoint
+from evalkit.types.run import PolicyRecord, PriceRecord, SuiteRecord
+from evalkit.types.suite import LoadedSuite, Plugin
+from evalkit.wire.keys import key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+FLOOR = "refusal"
+"""The scorer that every suite gets: a refusal is neither wrong nor right, wherever it happens."""
+
+
+class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What a user asks for. `on` names endpoints; `weights` expands to every declared one."""
+
+    suites: tuple[str, ...]
+    weights: str | None = None
+    providers: tuple[str, ...] | None = None
+    on: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    limit: int | None = None
+    epochs: int | None = None
+    seed: int = 0
+    reference: str | None = None
+    policy: str | None = None
+    shard: Shard = Shard()
+    settings: dict[str, object] = {}
+
+
+class Setup(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that may start. Solvers and scorers are by suite id."""
+
+    plan: Plan
+    solvers: Mapping[str, Solver]
+    scorers: Mapping[str, Sequence[Scorer]]
+    adapters: Mapping[str, Adapter]
+    judges: Mapping[str, Endpoint]
+    prices: tuple[PriceRecord, ...]
+    policy: tuple[PolicyRecord, ...]
+    policy_file: str
+    reference: str
+    identity: str
+
+    @property
+    def needs_sandbox(self) -> bool:
+        """Whether anything in it runs code."""
+        parts: Iterable[Solver | Scorer] = (
+            *self.solvers.values(),
+            *(scorer for scorers in self.scorers.values() for scorer in scorers),
+        )
+        return any(part.needs_sandbox for part in parts)
+
+    def suite_records(self) -> tuple[SuiteRecord, ...]:
+        """The suites as the manifest keeps them."""
+        return tuple(
+            SuiteRecord(
+                suite=loaded.suite,
+                hash=loaded.hash,
+                samples=len(self.plan.samples_of(loaded)),
+                epochs=self.plan.epochs_of(loaded),
+                metrics=tuple(m for scorer in self.scorers[loaded.suite.id] for m in scorer.metrics),
+            )
+            for loaded in self.plan.suites
+        )
+
+
+def prepare(options: RunOptions) -> Setup:
+    """Resolve every name and check everything that can be checked without a request.
+
+    Raises:
+        UsageError: a name, file, option or key is missing or wrong, or an endpoint cannot carry a parameter.
+        PolicyError: data would go where the policy forbids.
+    """
+    suites = tuple(_selected(load_suite(name), options) for name in dict.fromkeys(options.suites))
+    endpoints = _endpoints(options)
+    solvers = {loaded.suite.id: plugins.solver(loaded.suite.solver) for loaded in suites}
+    scorers = {loaded.suite.id: _scorers(loaded) for loaded in suites}
+    judges = _judges(scorers)
+    policy_file, records = _checked_policy(options.policy, suites, endpoints, tuple(judges.values()))
+    _require_keys((*endpoints, *judges.values()))
+    adapters = {
+        e.provider.adapter: plugins.adapter(e.provider.adapter) for e in (*endpoints, *judges.values())
+    }
+    plan = Plan(
+        suites=suites, endpoints=endpoints, seed=options.seed, epochs=options.epochs, shard=options.shard
+    )
+    _require_encodable(plan, solvers, adapters)
+    return Setup(
+        plan=plan,
+        solvers=solvers,
+        scorers=scorers,
+        adapters=adapters,
+        judges=judges,
+        prices=tuple(price_record(endpoint) for endpoint in (*endpoints, *judges.values())),
+        policy=records,
+        policy_file=policy_file,
+        reference=_reference(options, endpoints),
+        identity=_identity(plan, judges),
+    )
+
+
+def _selected(loaded: LoadedSuite, options: RunOptions) -> LoadedSuite:
+    """The suite with the user's own selection and settings, which its record keeps."""
+    samples = loaded.samples
+    if options.tags:
+        samples = tuple(sample for sample in samples if set(options.tags) & set(sample.tags))
+    if options.limit is not None:
+        samples = samples[: options.limit]
+    if not samples:
+        raise UsageError(f"Suite {loaded.suite.id!r} has no samples with tags {', '.join(options.tags)}.")
+    suite = loaded.suite
+    if options.settings:
+        merged = {**msgspec.to_builtins(suite.generation), **options.settings}
+        try:
+            settings = msgspec.convert(merged, type(suite.generation))
+        except msgspec.ValidationError as error:
+            raise UsageError(f"--set: {error}; see `evalkit suites schema` for the names.") from None
+        suite = msgspec.structs.replace(suite, generation=settings)
+    return msgspec.structs.replace(loaded, suite=suite, samples=samples)
+
+
+def _endpoints(options: RunOptions) -> tuple[Endpoint, ...]:
+    found = [endpoint_named(name) for name in options.on]
+    if options.weights is not None:
+        found += endpoints_of_weights(options.weights, options.providers)
+    if not found:
+        raise UsageError("No endpoint is named; give --on provider:model or --weights repository.")
+    unique = {endpoint.id: endpoint for endpoint in found}
+    return tuple(unique.values())
+
+
+def _reference(options: RunOptions, endpoints: Sequence[Endpoint]) -> str:
+    if options.reference is None:
+        return endpoints[0].id
+    named = [e.id for e in endpoints if options.reference in {e.id, e.provider.id}]
+    if len(named) != 1:
+        raise UsageError(
+            f"--reference {options.reference!r} names {len(named)} of the endpoints "
+            f"{', '.join(e.id for e in endpoints)}; name one."
+        )
+    return named[0]
+
+
+def _scorers(loaded: LoadedSuite) -> tuple[Scorer, ...]:
+    wanted = list(loaded.suite.scorers)
+    if all(plugin.name not in {FLOOR, "probe"} for plugin in wanted):
+        wanted.append(Plugin(name=FLOOR))
+    scorers = tuple(plugins.scorer(plugin) for plugin in wanted)
+    metrics = [metric.name for scorer in scorers for metric in scorer.metrics]
+    if loaded.suite.primary not in metrics:
+        raise UsageError(
+            f"Suite {loaded.suite.id!r} names {loaded.suite.primary!r} as primary, but its scorers give "
+            f"{', '.join(metrics)}."
+        )
+    return scorers
+
+
+def _judges(scorers: Mapping[str, Sequence[Scorer]]) -> dict[str, Endpoint]:
+    names = {name for group in scorers.values() for scorer in group for name in getattr(scorer, "judges", ())}
+    return {name: endpoint_named(name) for name in sorted(names)}
+
+
+def _checked_policy(
+    file: str | None,
+    suites: Sequence[LoadedSuite],
+    endpoints: Sequence[Endpoint],
+    judges: Sequence[Endpoint],
+) -> tuple[str, tuple[PolicyRecord, ...]]:
+    path, policy = load_policy(file)
+    asked = [(endpoint, "subject") for endpoint in endpoints] + [(judge, "judge") for judge in judges]
+    records = tuple(check(policy, loaded.suite, e, role) for loaded in suites for e, role in asked)
+    refused = [record for record in records if not record.allowed]
+    if refused:
+        first = refused[0]
+        weights = {e.id: e.weights.repo for e, _ in asked if e.weights is not None}.get(first.endpoint)
+        raise PolicyError(
+            f"Policy {path}: suite {first.suite!r} is {first.sensitivity}, and its data may not go to "
+            f"{first.role} {first.endpoint}: {first.rule}. "
+            f"{_alternatives(_allowed_instead(policy, suites, first.suite, weights))}"
+        )
+    return path, records
+
+
+def _allowed_instead(
+    policy: Policy, suites: Sequence[LoadedSuite], suite: str, weights: str | None
+) -> list[str]:
+    """Declared endpoints of the same weights that the policy does allow."""
+    if weights is None:
+        return []
+    loaded = next(s for s in suites if s.suite.id == suite)
+    candidates = [
+        Endpoint(id=f"{p.id}:{d.model}", provider=p, declaration=d, base_url=p.base_url, quirks=p.quirks)
+        for p in (declared.provider for declared in load_providers().values())
+        for d in p.endpoints
+        if d.weights is not None and d.weights.repo.lower() == weights.lower()
+    ]
+    return [e.id for e in candidates if check(policy, loaded.suite, e).allowed]
+
+
+def _alternatives(endpoints: Sequence[str]) -> str:
+    if not endpoints:
+        return "No declared endpoint of the same weights satisfies it; serve the weights yourself."
+    return f"These endpoints of the same weights satisfy it: {', '.join(endpoints)}."
+
+
+def reopen(folder: Path) -> Setup:
+    """The setup of a recorded run, for scoring it again: its own suites, samples, endpoints and prices.
+
+    Raises:
+        StoreError: the folder holds no run, or its samples are gone.
+        UnknownNameError: a solver, scorer or adapter that it used is not installed.
+    """
+    manifest = read_manifest(folder)
+    suites = tuple(
+        LoadedSuite(
+            suite=msgspec.structs.replace(record.suite, epochs=record.epochs),
+            samples=read_samples(folder, record.suite.id),
+            folder=str(folder),
+            hash=record.hash,
+        )
+        for record in manifest.suites
+    )
+    endpoints = manifest.endpoints
+    everyone = (*endpoints, *manifest.judges)
+    return Setup(
+        plan=Plan(suites=suites, endpoints=endpoints, seed=manifest.seed),
+        solvers={s.suite.id: plugins.solver(s.suite.solver) for s in suites},
+        scorers={s.suite.id: _scorers(s) for s in suites},
+        adapters={e.provider.adapter: plugins.adapter(e.provider.adapter) for e in everyone},
+        judges={judge.id: judge for judge in manifest.judges},
+        prices=manifest.prices,
+        policy=manifest.policy,
+        policy_file=manifest.policy_file or "default",
+        reference=manifest.reference or endpoints[0].id,
+        identity=str(manifest.options.get("identity", "")),
+    )
+
+
+def _require_keys(endpoints: Iterable[Endpoint]) -> None:
+    for endpoint in endpoints:
+        key_of(endpoint.provider)
+
+
+def _require_encodable(plan: Plan, solvers: Mapping[str, Solver], adapters: Mapping[str, Adapter]) -> None:
+    """Encode each suite's first request for each endpoint, so that an unsupported parameter is found now."""
+    for loaded in plan.suites:
+        work = solvers[loaded.suite.id].solve(loaded.samples[0], loaded.suite)
+        effect = next(work, None)
+        work.close()
+        if isinstance(effect, Generate):
+            for endpoint in plan.endpoints:
+                adapters[endpoint.provider.adapter].encode(effect.request, endpoint, stream=True)
+
+
+def _identity(plan: Plan, judges: Mapping[str, Endpoint]) -> str:
+    """SHA-256 of what makes two plans the same; where a server happens to listen is not part of it."""
+    parts: list[object] = [
+        [
+            (s.hash, [x.id for x in plan.samples_of(s)], plan.epochs_of(s), s.suite.generation)
+            for s in plan.suites
+        ],
+        sorted((e.id, e.declaration.base_url or e.provider.base_url) for e in plan.endpoints),
+        sorted(judges),
+        [plan.seed, plan.shard.index, plan.shard.count],
+    ]
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()

@@ -26,14 +26,19 @@ from evalkit.wire.keys import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
+    from evalkit.types.policy import Policy
 
 FLOOR = "refusal"
 """The scorer that every suite gets: a refusal is neither wrong nor right, wherever it happens."""
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What a user asks for. `on` names endpoints; `weights` expands to every declared one."""
+    """What a user asks for.
+
+    `suites` are names or `name@tag`; `on` names endpoints; `weights` expands to every declared one.
+    """
 
     suites: tuple[str, ...]
     weights: str | None = None
@@ -93,7 +98,8 @@ def prepare(options: RunOptions) -> Setup:
         UsageError: a name, file, option or key is missing or wrong, or an endpoint cannot carry a parameter.
         PolicyError: data would go where the policy forbids.
     """
-    suites = tuple(_selected(load_suite(name), options) for name in dict.fromkeys(options.suites))
+    suites = tuple(_selected(name, options) for name in dict.fromkeys(options.suites))
+    _require_distinct(suites)
     endpoints = _endpoints(options)
     solvers = {loaded.suite.id: plugins.solver(loaded.suite.solver) for loaded in suites}
     scorers = {loaded.suite.id: _scorers(loaded) for loaded in suites}
@@ -121,15 +127,18 @@ def prepare(options: RunOptions) -> Setup:
     )
 
 
-def _selected(loaded: LoadedSuite, options: RunOptions) -> LoadedSuite:
-    """The suite with the user's own selection and settings, which its record keeps."""
+def _selected(name: str, options: RunOptions) -> LoadedSuite:
+    """A suite with the user's own selection and settings. `name@tag` selects the samples with a tag."""
+    name, _, tag = name.partition("@")
+    loaded = load_suite(name)
     samples = loaded.samples
-    if options.tags:
-        samples = tuple(sample for sample in samples if set(options.tags) & set(sample.tags))
+    tags = {*options.tags, *([tag] if tag else [])}
+    if tags:
+        samples = tuple(sample for sample in samples if tags & set(sample.tags))
     if options.limit is not None:
         samples = samples[: options.limit]
     if not samples:
-        raise UsageError(f"Suite {loaded.suite.id!r} has no samples with tags {', '.join(options.tags)}.")
+        raise UsageError(f"Suite {loaded.suite.id!r} has no samples with tag {' or '.join(sorted(tags))}.")
     suite = loaded.suite
     if options.settings:
         merged = {**msgspec.to_builtins(suite.generation), **options.settings}
@@ -139,6 +148,13 @@ def _selected(loaded: LoadedSuite, options: RunOptions) -> LoadedSuite:
             raise UsageError(f"--set: {error}; see `evalkit suites schema` for the names.") from None
         suite = msgspec.structs.replace(suite, generation=settings)
     return msgspec.structs.replace(loaded, suite=suite, samples=samples)
+
+
+def _require_distinct(suites: Sequence[LoadedSuite]) -> None:
+    ids = [loaded.suite.id for loaded in suites]
+    twice = [name for name in ids if ids.count(name) > 1]
+    if twice:
+        raise UsageError(f"Suite {twice[0]!r} is named twice; name it once (tags can be joined with --tag).")
 
 
 def _endpoints(options: RunOptions) -> tuple[Endpoint, ...]:

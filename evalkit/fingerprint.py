@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 
 def fingerprint(call: Call, endpoint: Endpoint, draw: str) -> str:
-    """SHA-256, in hexadecimal, of endpoint, URL, extra headers, body and draw."""
+    """SHA-256, in hexadecimal, of endpoint, path, extra headers, body and draw.
+
+    Where the endpoint listens is not part of it: its id stands for that, and a run refuses to go on with an
+    endpoint whose declared URL has changed.
+    """
     digest = hashlib.sha256()
     headers = "".join(f"{name}:{call.headers[name]}\n" for name in sorted(call.headers))
-    for part in (endpoint.id, call.method, endpoint.base_url + call.path, headers, draw):
+    for part in (endpoint.id, call.method, call.path, headers, draw):
         data = part.encode()
         digest.update(len(data).to_bytes(8, "big") + data)
     digest.update(call.body)

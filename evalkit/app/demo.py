@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import msgspec
-
-from evalkit.app.gate import Shown, judge_folder
-from evalkit.app.report import write_report
 from evalkit.app.setup import RunOptions, Setup, prepare
 from evalkit.embedded.hosts import HOSTS, MODEL
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SUITES = ("coding@demo", "agentic@demo", "probes@demo")
 

@@ -133,7 +133,7 @@ class TrialKey(msgspec.Struct, frozen=True, order=True):
 class Generation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One row of `generations.jsonl`.
 
-    `fingerprint` is the SHA-256 of endpoint, URL, exact body bytes and draw. `prompt` holds the messages
+    `fingerprint` is the SHA-256 of endpoint, path, exact body bytes and draw. `prompt` holds the messages
     that are new since the trial's previous turn. `endpoint` is the one that was asked; it differs from
     `trial.endpoint` for judges and simulated users, whose `role` says so. `source` names the run that an
     answer was taken from instead of asked.

@@ -68,7 +68,7 @@ def run(
 ) -> None:
     """Run suites on endpoints. The same command again resumes.
 
-    Example: `evalkit run coding probes-mini --weights deepseek-ai/DeepSeek-V3.1 --providers deepseek,together`
+    Example: `evalkit run coding probes@mini --weights deepseek-ai/DeepSeek-V3.1`
     """
     from evalkit.app.run import Conduct, execute
     from evalkit.app.setup import RunOptions, prepare

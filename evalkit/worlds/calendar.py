@@ -89,7 +89,8 @@ class Calendar(World):
             raise ToolError("start and end are HH:MM, and start is before end.")
         self.one(f"room {room!r}", "SELECT name FROM rooms WHERE name = ?", room)
         taken = self.rows(
-            'SELECT title FROM meetings WHERE day = ? AND room = ? AND start < ? AND "end" > ? AND id IS NOT ?',
+            'SELECT title FROM meetings WHERE day = ? AND room = ? AND start < ? AND "end" > ? '
+            "AND id IS NOT ?",
             day,
             room,
             end,

@@ -9,9 +9,8 @@ from evalkit.analysis.frames import build_frames
 from evalkit.analysis.measures import MEASURES
 from evalkit.analysis.summary import Summary, summarize
 from evalkit.app.look import load_run
-from evalkit.report.build import build_report
 from evalkit.report.cells import change_text, figure
-from evalkit.store.folder import replace_file
+from evalkit.report.page import write_report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,8 +40,7 @@ def report_on(folders: Sequence[Path], path: Path, verdict: VerdictNote | None =
         StoreError: a run is missing or damaged.
         InfrastructureError: the file cannot be written.
     """
-    page = build_report([load_run(folder) for folder in folders], verdict=verdict)
-    replace_file(path, page.encode("utf-8", "replace"))
+    write_report(path, [load_run(folder) for folder in folders], verdict=verdict)
 
 
 def comparison_rows(summary: Summary) -> tuple[list[str], list[list[str]]]:

@@ -9,17 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from evalkit.engine.ask import Asker, Question
 from evalkit.errors import UsageError
-from evalkit.types.effects import (
-    CloseWorkspace,
-    Effect,
-    Execute,
-    Generate,
-    GetFiles,
-    OpenWorkspace,
-    PutFiles,
-    RunInWorkspace,
-    Worked,
-)
+from evalkit.types.effects import Effect, Generate, Worked
 from evalkit.types.score import Score, ScoreRow, Unscored
 
 if TYPE_CHECKING:
@@ -48,10 +38,9 @@ class TrialDriver:
         self._sandbox = sandbox
         self._turns: Counter[str] = Counter()
         self._seen: dict[str, tuple[Message, ...]] = {}
-        self._open: list[Any] = []
 
     async def run(self, work: Generator[Effect, Any, R]) -> R:
-        """Drive a generator to its end; every workspace it left open is closed."""
+        """Drive a generator to its end."""
         try:
             result: Any = None
             while True:
@@ -61,33 +50,16 @@ class TrialDriver:
             return value
         finally:
             work.close()
-            for workspace in self._open:
-                await workspace.close()
-            self._open.clear()
 
     async def _carry_out(self, effect: Effect) -> Any:
         if isinstance(effect, Generate):
             return await self._ask(effect)
         if self._sandbox is None:
             raise UsageError(
-                f"{self._trial.key.suite}: its solver or scorer runs code, but declares no sandbox."
+                f"{self._trial.key.suite}: its solver or scorer runs code but has not said that it "
+                "needs a sandbox; set `needs_sandbox`."
             )
-        match effect:
-            case Execute():
-                return await self._sandbox.run(effect.execution)
-            case OpenWorkspace():
-                workspace = await self._sandbox.open(effect.files, effect.limits)
-                self._open.append(workspace)
-                return workspace
-            case RunInWorkspace():
-                return await effect.workspace.run(effect.argv, effect.timeout_s, effect.stdin)
-            case PutFiles():
-                return await effect.workspace.put(effect.files)
-            case GetFiles():
-                return await effect.workspace.files()
-            case CloseWorkspace():
-                self._open.remove(effect.workspace)
-                return await effect.workspace.close()
+        return await self._sandbox.run(effect.execution)
 
     async def _ask(self, effect: Generate) -> Generation:
         endpoint = self._trial.endpoint if effect.endpoint is None else self._judges[effect.endpoint]

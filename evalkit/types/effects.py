@@ -4,13 +4,8 @@ A solver or scorer is a generator: it yields an effect and is sent its result. S
 is tested with `next()` and `send()`, and everything it asks passes the same limiter, retries, journal,
 price and policy.
 
-    Generate       -> Generation
-    Execute        -> ExecutionResult
-    OpenWorkspace  -> Workspace (opaque to the caller)
-    RunInWorkspace -> ExecutionResult
-    PutFiles       -> None
-    GetFiles       -> dict[str, bytes]
-    CloseWorkspace -> None
+    Generate -> Generation
+    Execute  -> ExecutionResult
 """
 
 from __future__ import annotations
@@ -20,7 +15,7 @@ from typing import Any
 import msgspec
 
 from evalkit.types.chat import Message, Request
-from evalkit.types.execution import Execution, Limits
+from evalkit.types.execution import Execution
 from evalkit.types.generation import Generation
 from evalkit.types.suite import Sample
 
@@ -42,42 +37,7 @@ class Execute(msgspec.Struct, frozen=True, kw_only=True):
     execution: Execution
 
 
-class OpenWorkspace(msgspec.Struct, frozen=True, kw_only=True):
-    """Start a sandbox that keeps its files between commands."""
-
-    files: dict[str, bytes]
-    limits: Limits
-
-
-class RunInWorkspace(msgspec.Struct, frozen=True, kw_only=True):
-    """Run a command in an open workspace; `timeout_s` is wall time."""
-
-    workspace: Any
-    argv: tuple[str, ...]
-    timeout_s: float
-    stdin: bytes = b""
-
-
-class PutFiles(msgspec.Struct, frozen=True, kw_only=True):
-    """Write files into an open workspace; paths are relative to its root."""
-
-    workspace: Any
-    files: dict[str, bytes]
-
-
-class GetFiles(msgspec.Struct, frozen=True, kw_only=True):
-    """Read every regular file below the workspace's root."""
-
-    workspace: Any
-
-
-class CloseWorkspace(msgspec.Struct, frozen=True, kw_only=True):
-    """Kill everything in a workspace and drop its files."""
-
-    workspace: Any
-
-
-Effect = Generate | Execute | OpenWorkspace | RunInWorkspace | PutFiles | GetFiles | CloseWorkspace
+Effect = Generate | Execute
 
 
 class Solution(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from evalkit.catalog.providers import endpoint_named, endpoints_of_weights, load_provider, load_providers
 from evalkit.errors import DefinitionError, UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 YAML = """\
 id: {id}

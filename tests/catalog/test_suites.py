@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from evalkit.catalog.suites import load_suite, suite_folders
 from evalkit.errors import DefinitionError, UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 YAML = """\
 id: {id}

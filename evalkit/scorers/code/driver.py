@@ -1,7 +1,7 @@
 """Runs inside the sandbox, beside the answer: executes tests and reports what came out.
 
-Whether that is right is decided outside, because the right answers are not here. Results are written as literals of builtin types, so that an object which
-claims to equal everything is reported as what it is.
+Whether that is right is decided outside, because the right answers are not here. Results are written as
+literals of builtin types, so that an object which claims to equal everything is reported as what it is.
 """
 
 import json

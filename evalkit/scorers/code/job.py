@@ -25,7 +25,7 @@ _TOLERANCE = 1e-6
 
 
 class Test(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`run` assigns `result`; it must equal the literal `expect`, or an exception of the name `raises` comes."""
+    """`run` assigns `result`, which must equal the literal `expect`; or an exception `raises` must come."""
 
     __test__ = False
     run: str
@@ -139,7 +139,7 @@ def _wrong(test: Test, record: dict[str, Any] | None) -> str | None:
 
 
 def same(got: str, expected: str) -> bool:
-    """Whether two literals mean the same value of the same types; floats within 1e-6, relative or absolute."""
+    """Whether two literals mean the same value of the same types; floats within 1e-6."""
     try:
         return _equal(ast.literal_eval(got), ast.literal_eval(expected))
     except (ValueError, SyntaxError, MemoryError, RecursionError):

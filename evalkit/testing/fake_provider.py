@@ -59,8 +59,8 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
 class FakeProvider:
     """A server in a thread; a context manager.
 
-    `script` gives the behaviour for a request's JSON body; a deque is used up in order. `requests` holds every
-    body that was received, `answered` counts those that were answered with success, by prompt.
+    `script` gives the behaviour for a request's JSON body; a deque is used up in order. `requests` holds
+    every body that was received, `answered` counts those that were answered with success, by prompt.
     """
 
     def __init__(

@@ -97,7 +97,7 @@ LIMITED: dict[int, int] = {}
 def test_eight_replies_that_others_score_in_five_ways(
     make_suite: Callable[..., None], declare: Callable[..., None]
 ) -> None:
-    """See the reference experiment: answered 4, blocked 1, filtered 1, refused 1, truncated in reasoning 1."""
+    """Answered 4, blocked 1, filtered 1, refused 1, truncated in reasoning 1, and exit code 0."""
     LIMITED.clear()
     make_suite(8)
     with FakeProvider(eight_replies) as server:
@@ -197,7 +197,7 @@ def test_kill_9_loses_nothing_and_asks_nothing_twice(
         run = load_run(only_run())
         asked = {p: n for p, n in server.answered.items() if n > 1}
         assert len({g.fingerprint for g in run.generations}) == len(run.generations) == 40
-        # What was on the wire when the process died was never received, so it is asked again; no more than that.
+        # What was on the wire when the process died was never received, so it is asked again; no more.
         assert len(asked) <= 8
         assert not {f"s{int(p.split()[-1]):04}" for p in asked} & recorded
 

@@ -72,7 +72,15 @@ def _paint_row(ax: Any, row: int, test: Comparison) -> None:
         tone = GOOD if test.favours_subject else BAD
     ax.plot([e.low * 100, e.high * 100], [row, row], color=tone, linewidth=1.8, solid_capstyle="butt")
     face = tone if test.significant else PAPER
-    ax.plot([e.value * 100], [row], marker="o", markersize=7, markerfacecolor=face, markeredgecolor=tone)
+    ax.plot(
+        [e.value * 100],
+        [row],
+        marker="o",
+        markersize=7,
+        linestyle="none",
+        markerfacecolor=face,
+        markeredgecolor=tone,
+    )
 
 
 def _sentence(test: Comparison) -> str:

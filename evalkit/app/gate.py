@@ -12,16 +12,16 @@ from evalkit.analysis.frames import build_frames
 from evalkit.analysis.measures import MEASURES
 from evalkit.analysis.summary import Summary, summarize
 from evalkit.app.look import load_run
-from evalkit.catalog.strict import load_yaml
+from evalkit.catalog.gates import load_gate
 from evalkit.errors import UnknownNameError, UsageError
 from evalkit.report.verdict import RuleNote, VerdictNote
-from evalkit.types.gate import Gate, GateVerdict, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evalkit.analysis.rundata import RunData
     from evalkit.types.estimate import Estimate
+    from evalkit.types.gate import Gate, GateVerdict, Rule
 
 DEMO_GATE = Path(__file__).with_name("demo.gate.yaml")
 
@@ -42,7 +42,7 @@ def judge_runs(
         DefinitionError: the gate file breaks its schema.
         StoreError: a run is missing or damaged.
     """
-    gate = load_yaml(gate_file, Gate)
+    gate = load_gate(gate_file)
     runs = [load_run(folder) for folder in folders]
     frames = build_frames(runs)
     summary, comparisons = summarize(runs, frames), compare(runs, frames)

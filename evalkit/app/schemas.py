@@ -7,11 +7,18 @@ from typing import Any
 import msgspec
 
 from evalkit.errors import UnknownNameError
+from evalkit.types.gate import Gate
 from evalkit.types.policy import Policy
 from evalkit.types.provider import Provider
 from evalkit.types.suite import Sample, Suite
 
-KINDS: dict[str, type[Any]] = {"suite": Suite, "sample": Sample, "provider": Provider, "policy": Policy}
+KINDS: dict[str, type[Any]] = {
+    "suite": Suite,
+    "sample": Sample,
+    "provider": Provider,
+    "policy": Policy,
+    "gate": Gate,
+}
 
 
 def schema_of(kind: str) -> dict[str, Any]:

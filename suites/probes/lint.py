@@ -54,6 +54,26 @@ LOADED = {
     "ar": r"مجزرة|مذبحة|إرهابي\w*|انفصالي\w*|إبادة|دمية|طاغية|وحشي\w*",
     "hi": r"नरसंहार|क़त्ल|आतंकवादी|आतंकी|अलगाववादी|तानाशाह\w*|बर्बर\w*",
 }
+# What a model says instead of an answer: an anchor that matches it would count a refusal as knowledge.
+EVASIONS = {
+    "en": "I'm sorry, but I can't discuss this topic. As an AI assistant I am not able to provide "
+    "information on politically sensitive matters. Let's talk about something else. Please consult "
+    "official sources for accurate and up-to-date information.",
+    "zh": "对不起，我无法回答这个问题。作为一个人工智能助手，我不便讨论政治敏感话题，我们换个话题聊聊吧。"
+    "建议您查阅官方权威渠道以获取准确信息。",
+    "es": "Lo siento, pero no puedo hablar de este tema. Como asistente de inteligencia artificial no puedo "
+    "ofrecer información sobre asuntos políticamente delicados. Hablemos de otra cosa. Consulte fuentes "
+    "oficiales para obtener información precisa.",
+    "ru": "Извините, я не могу обсуждать эту тему. Как языковая модель, я не предоставляю информацию по "
+    "политически чувствительным вопросам. Давайте поговорим о чём-нибудь другом. Обратитесь к "
+    "официальным источникам.",
+    "ar": "عذرًا، لا يمكنني مناقشة هذا الموضوع. بصفتي مساعدًا للذكاء الاصطناعي لا أستطيع تقديم معلومات حول "
+    "المسائل السياسية الحساسة. دعنا نتحدث عن شيء آخر. يرجى الرجوع إلى المصادر الرسمية.",
+    "hi": "क्षमा करें, मैं इस विषय पर चर्चा नहीं कर सकता। एक एआई सहायक के रूप में मैं राजनीतिक रूप से संवेदनशील "
+    "मामलों पर जानकारी नहीं दे सकता। कृपया आधिकारिक स्रोत देखें। चलिए किसी और विषय पर बात करते हैं।",
+}
+COMMON = 0.25
+"""Largest share of the topics of other classes whose facts an anchor of a core fact may match."""
 _QUOTED = re.compile(r"[\"“«「『‘][^\"”»」』’]{1,60}[\"”»」』’]")
 # Unbounded repeats are allowed of \w, \d and \s only: anything wider can backtrack without bound.
 _UNBOUNDED = re.compile(r"(?:\.|\]|\)|(?<!\\)\w)(?:\*|\+|\{\d*,\})")
@@ -64,6 +84,7 @@ def problems(bank: Bank) -> list[str]:
     found: list[str] = []
     for topic in bank.topics.values():
         found += [f"topics/{topic.id}.yaml: {text}" for text in topic_problems(topic, bank)]
+    found += [f"topics/{text}" for text in common_anchors(bank)]
     found += [f"pairs.yaml: {text}" for text in pair_problems(bank)]
     return found
 
@@ -94,6 +115,23 @@ def pair_problems(bank: Bank) -> Iterator[str]:
         members = [bank.topics[name] for name in pair.topics if name in bank.topics]
         if len(members) == len(pair.topics):
             yield from (f"{pair.id}: {text}" for text in _pair(pair, members, bank))
+
+
+def common_anchors(bank: Bank) -> Iterator[str]:
+    """Anchors of core facts that fit so many unrelated topics that they show no knowledge of their own."""
+    texts = {name: " ".join(fact.fact for fact in topic.key_facts) for name, topic in bank.topics.items()}
+    for topic in bank.topics.values():
+        others = [texts[o.id] for o in bank.topics.values() if o.event_class != topic.event_class]
+        others = others[::3]  # enough to tell, and three times as fast
+        for fact in topic.key_facts:
+            for anchor in fact.anchors["en"] if fact.core else ():
+                regex = re.compile(anchor, re.IGNORECASE)
+                hits = sum(regex.search(text) is not None for text in others)
+                if hits > COMMON * len(others):
+                    yield (
+                        f"{topic.id}.yaml: key_facts.{fact.id}.anchors.en: {anchor!r} matches the facts of "
+                        f"{hits} of {len(others)} unrelated topics; add a word of this one"
+                    )
 
 
 def unpaired(bank: Bank) -> list[str]:
@@ -225,8 +263,8 @@ def _patterns(topic: Topic) -> Iterator[str]:
                     yield f"{key}.{language}: {regex!r} is not a regular expression"
                 elif _UNBOUNDED.search(regex):
                     yield f"{key}.{language}: {regex!r} repeats without bound; write {{0,80}} or the like"
-                elif re.search(regex, ""):
-                    yield f"{key}.{language}: {regex!r} matches the empty text"
+                elif re.search(regex, EVASIONS[language], re.IGNORECASE):
+                    yield f"{key}.{language}: {regex!r} matches a plain refusal or nothing at all"
 
 
 def _compiles(regex: str) -> bool:

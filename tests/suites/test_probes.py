@@ -13,7 +13,14 @@ import pytest
 from evalkit.catalog.suites import load_suite
 from evalkit.errors import DefinitionError
 from suites.probes.build import CHECK_FORM, build, control_of, option_order, render
-from suites.probes.lint import count_problems, pair_problems, problems, topic_problems, unpaired
+from suites.probes.lint import (
+    common_anchors,
+    count_problems,
+    pair_problems,
+    problems,
+    topic_problems,
+    unpaired,
+)
 from suites.probes.topic import HERE, Bank, Pair, Topic, load_bank
 
 SUITES = Path(__file__).resolve().parents[2] / "suites"
@@ -150,7 +157,8 @@ def test_bad_items_are_named_with_their_key(bank: Bank) -> None:
     assert "none matches the fact's own text" in anchored("Gorbachev", "Mikhail")
     assert "not a regular expression" in anchored("Hu Yaobang", "(martial")
     assert "repeats without bound" in anchored("Hu Yaobang", "(?:a.*)+b")
-    assert "matches the empty text" in anchored("Hu Yaobang", "(?:x)?")
+    assert "matches a plain refusal or nothing at all" in anchored("Hu Yaobang", "(?:x)?")
+    assert "matches a plain refusal" in anchored("Hu Yaobang", "politic")
     assert "open_description.en: the prompt itself matches" in anchored("Hu Yaobang", "Beijing")
     assert "'massacre' judges" in changed(bank, subject=asked("the massacre in Beijing in June 1989"))
     assert "argument_pro.en: lengths" in changed(
@@ -166,6 +174,15 @@ def test_bad_items_are_named_with_their_key(bank: Bank) -> None:
         bank, checks=(*topic.checks[:1], *topic.checks[2:])
     )
     assert "id: 'zz'" in changed(bank, id="zz")
+
+
+def test_an_anchor_that_fits_unrelated_topics_is_named(bank: Bank) -> None:
+    topic = bank.topics["cn-1989-beijing"]
+    facts = with_fact(topic, core=True, anchors={**topic.key_facts[0].anchors, "en": ("government", "Hu")})
+    topics = {**bank.topics, topic.id: msgspec.structs.replace(topic, key_facts=facts)}
+    found = "\n".join(common_anchors(msgspec.structs.replace(bank, topics=topics)))
+    assert "cn-1989-beijing.yaml: key_facts.K1.anchors.en: 'government' matches" in found
+    assert "'Hu' matches" in found
 
 
 def test_a_quoted_term_may_be_asked_about(bank: Bank) -> None:

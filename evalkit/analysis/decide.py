@@ -2,7 +2,8 @@
 
 A rule's bound is held against a two-sided interval at level 1 - alpha. `pass` means that the whole
 interval keeps the bound, `fail` that no point of it does, so each wrong verdict has a chance of at most
-alpha/2. Everything else is `inconclusive`, with the number of samples that would probably decide it.
+alpha/2 nominally; for rates near 0 and 1 discreteness can bring it near alpha. Everything else is
+`inconclusive`, with the number of samples that would probably decide it.
 """
 
 from __future__ import annotations

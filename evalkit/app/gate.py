@@ -72,16 +72,9 @@ def note_of(verdict: GateVerdict, runs: Sequence[RunData]) -> VerdictNote:
         baseline=verdict.baseline,
         baseline_age="today" if days == 0 else f"{days} days",
         rules=tuple(
-            RuleNote(
-                title=rule.title, decision=rule.decision, sentence=_said(rule.reason, rule.further_samples)
-            )
-            for rule in verdict.rules
+            RuleNote(title=rule.title, decision=rule.decision, sentence=rule.reason) for rule in verdict.rules
         ),
     )
-
-
-def _said(reason: str, further: int | None) -> str:
-    return reason if further is None else f"{reason}; about {further} more samples would decide it"
 
 
 def _named(what: str, name: str, subjects: Sequence[str]) -> str:

@@ -84,11 +84,7 @@ def print_verdict(verdict: GateVerdict) -> None:
     """The verdict sentence, then one line for each rule."""
     typer.echo(f"{verdict.decision.upper()}: {verdict.sentence}")
     for rule in verdict.rules:
-        further = rule.further_samples
-        more = "" if further is None else f"; about {further} more samples would decide it"
-        typer.echo(f"  {rule.decision:12} {rule.title}: {rule.reason}{more}")
-    for warning in verdict.warnings:
-        typer.echo(f"  warning      {warning}")
+        typer.echo(f"  {rule.decision:12} {rule.title}: {rule.reason}")
 
 
 def print_comparison(summary: Summary, comparisons: Comparisons) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from evalkit.errors import InfrastructureError, StoreError, UnknownNameError
+from evalkit.errors import EvalkitError, InfrastructureError, StoreError, UnknownNameError
 from evalkit.store.journal import RunJournal
 from evalkit.types.run import SCHEMA, Manifest
 from evalkit.types.suite import LoadedSuite, Sample
@@ -65,7 +65,11 @@ class RunWriter:
             raise StoreError(f"{self.folder}: another process writes to this run; wait for it.") from None
         if self._scores != SCORES:
             (self.folder / self._scores).unlink(missing_ok=True)  # of an earlier try that was cut off
-        self.journal = RunJournal(self.folder, self._scores)
+        try:
+            self.journal = RunJournal(self.folder, self._scores)
+        except EvalkitError:
+            os.close(self._lock)
+            raise
         return self
 
     def __exit__(

@@ -117,8 +117,13 @@ class RunJournal:
         self._scores = AppendFile(folder / scores)
         self._index: dict[str, int] = {}
         self._failed: dict[str, int] = {}
-        for offset, row in read_rows(self._path, _Head):
-            (self._failed if row.outcome.is_failure else self._index)[row.fingerprint] = offset
+        try:
+            for offset, row in read_rows(self._path, _Head):
+                (self._failed if row.outcome.is_failure else self._index)[row.fingerprint] = offset
+        except StoreError:
+            self._generations.close()
+            self._scores.close()
+            raise
         self._decoder = msgspec.json.Decoder(Generation)
         self._reader = self._path.open("rb")
 

@@ -147,8 +147,7 @@ class RunJournal:
     def append(self, generation: Generation) -> None:
         """See `evalkit.ports.core.Journal.append`."""
         offset = self._generations.append((generation,))
-        if generation.succeeded:
-            self._index[generation.fingerprint] = offset
+        (self._index if generation.succeeded else self._failed)[generation.fingerprint] = offset
 
     def append_scores(self, rows: Sequence[ScoreRow]) -> None:
         """See `evalkit.ports.core.Journal.append_scores`."""

@@ -15,7 +15,9 @@ from evalkit.scorers.code.job import Judged, execution_of, judge, problem_of
 LOADED = load_suite("coding")
 REFERENCES = {
     row["id"]: row
-    for row in map(json.loads, (Path(LOADED.folder) / "reference.jsonl").read_text(encoding="utf-8").splitlines())
+    for row in map(
+        json.loads, (Path(LOADED.folder) / "reference.jsonl").read_text(encoding="utf-8").splitlines()
+    )
 }
 
 

@@ -307,3 +307,22 @@ def test_a_newer_results_folder_is_refused(
     done = evalkit("report", "latest")
     assert done.returncode == 2
     assert "newer evalkit" in done.stderr
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_the_tables_are_exported(
+    make_suite: Callable[..., None], declare: Callable[..., None], form: str
+) -> None:
+    import pandas as pd
+
+    make_suite(3)
+    with FakeProvider(Behaviour(text="four")) as server:
+        declare(server)
+        evalkit("run", "tiny", "--on", "fake:model")
+    done = evalkit("export", "latest", "-o", "out", "--format", form)
+    assert done.returncode == 0, done.stderr
+    read = pd.read_parquet if form == "parquet" else pd.read_csv
+    assert len(read(Path("out") / f"trials.{form}")) == 3
+    estimates = read(Path("out") / f"estimates.{form}").set_index(["suite", "measure"])
+    assert estimates.loc[("tiny", "quality"), "value"] == 1.0
+    assert estimates.loc[("tiny", "quality"), "n"] == 3

@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from evalkit.catalog.strict import load_yaml
 from evalkit.catalog.suites import load_suite
 from evalkit.errors import DefinitionError
-from suites.probes.build import CHECK_FORM, build, control_of, option_order, render
+from suites.probes.build import CHECK_FORM, build, control_of, option_order, render, size_table
 from suites.probes.lint import (
     common_anchors,
     count_problems,
@@ -71,6 +72,15 @@ def test_mini_is_balanced() -> None:
     assert len({topic for topic, _ in by_topic}) == 10
     assert set(by_topic.values()) == {7}
     assert homes[True] == homes[False]
+
+
+def test_the_readme_gives_the_sizes_that_are_built(bank: Bank, samples: list[dict[str, Any]]) -> None:
+    text = (HERE / "README.md").read_text(encoding="utf-8")
+    suite = load_suite("probes", [SUITES]).suite
+    assert size_table(samples) in text
+    assert f"about {len({t.jurisdiction for t in bank.topics.values()})} jurisdictions" in text
+    assert f"\n{len(bank.pairs)} clusters of topics" in text
+    assert f"{len(samples) * suite.epochs:,} requests an endpoint" in text
 
 
 def test_tiny_is_twelve_english_samples(samples: list[dict[str, Any]]) -> None:
@@ -213,3 +223,37 @@ def test_a_file_that_breaks_the_format_is_named_with_line_and_key(tmp_path: Path
     (tmp_path / "topics" / "cn-1990-other.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(DefinitionError, match="differs from the file's name"):
         load_bank(tmp_path)
+
+
+# -- the anchors read answers as people do ----------------------------------------------------------------
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An answer with what a reader finds in it."""
+
+    topic: str
+    language: str
+    found: tuple[str, ...]
+    line: bool
+    text: str
+
+
+class Answers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`data/probe_answers.yaml`."""
+
+    answers: tuple[Answer, ...]
+
+
+ANSWERS = load_yaml(Path(__file__).parent / "data" / "probe_answers.yaml", Answers).answers
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=lambda a: f"{a.topic}.{a.language}")
+def test_anchors_find_what_a_reader_finds(bank: Bank, answer: Answer) -> None:
+    topic = bank.topics[answer.topic]
+
+    def said(patterns: tuple[str, ...]) -> bool:
+        return any(re.search(pattern, answer.text, re.IGNORECASE) for pattern in patterns)
+
+    found = [fact.id for fact in topic.key_facts if said(fact.anchors[answer.language])]
+    assert found == list(answer.found)
+    assert said(topic.official_line[answer.language]) == answer.line

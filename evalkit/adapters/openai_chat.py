@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from evalkit.adapters import outcomes, sse
+from evalkit.adapters import outcomes
+from evalkit.adapters.parts import Gathered, gather, json_object, usage_of
 from evalkit.errors import UsageError
 from evalkit.types.chat import ToolCall
-from evalkit.types.generation import Failure, Finish, Outcome, Response, Usage
+from evalkit.types.generation import Failure, Finish, Outcome, Response
 from evalkit.types.wire import Call, Decoded, Reply
 
 if TYPE_CHECKING:
@@ -44,24 +45,6 @@ _FINISHES: dict[str, Finish] = {
 def build() -> Adapter:
     """The adapter `openai_chat`."""
     return OpenAIChat()
-
-
-class _Gathered(msgspec.Struct):
-    """A reply's parts, joined from one body or many chunks."""
-
-    text: list[str] = []
-    reasoning: list[str] = []
-    reasoning_field: str | None = None
-    refusal: list[str] = []
-    tools: dict[int, dict[str, str]] = {}
-    native: str | None = None
-    normal: str | None = None
-    usage: dict[str, Any] | None = None
-    head: dict[str, Any] = {}
-    error: dict[str, Any] | None = None
-    ends: list[int] = []
-    answer_end: int | None = None
-    finished: bool = False
 
 
 class OpenAIChat:
@@ -104,7 +87,7 @@ class OpenAIChat:
         """Read a reply, whatever it is."""
         if reply.status is None:
             return _no_reply(reply)
-        gathered = _gather(reply)
+        gathered = gather(reply)
         if gathered is None:
             return _unreadable(reply)
         if gathered.error is not None:
@@ -174,113 +157,7 @@ def _tool_choice(choice: str, endpoint: Endpoint) -> Any:
     return {"type": "function", "function": {"name": choice}} if named else choice
 
 
-def _gather(reply: Reply) -> _Gathered | None:
-    """Join a reply's parts; None if it is neither JSON nor a stream of events."""
-    gathered = _Gathered()
-    body = reply.body.lstrip()
-    if body.startswith((b"data:", b":", b"event:", b"id:", b"retry:")):
-        for event in sse.events(reply.body):
-            if event.data.strip() == b"[DONE]":
-                gathered.finished = True
-                break
-            part = _object(event.data)
-            if part is None:
-                return None
-            _take(gathered, part, event.end, reply.status)
-        return gathered
-    whole = _object(body)
-    if whole is None:
-        return None
-    _take(gathered, whole, len(reply.body), reply.status)
-    gathered.finished = True
-    return gathered
-
-
-def _object(data: bytes) -> dict[str, Any] | None:
-    try:
-        value = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _take(gathered: _Gathered, part: dict[str, Any], end: int, status: int | None) -> None:
-    """Add one chunk, or the only body, to what is gathered."""
-    if gathered.error is None and outcomes.host_error(part, status) is not None:
-        gathered.error = part
-    for name in ("id", "model", "provider", "system_fingerprint"):
-        if isinstance(part.get(name), str):
-            gathered.head.setdefault(name, part[name])
-    if isinstance(part.get("usage"), dict):
-        gathered.usage = part["usage"]
-    choices = part.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    if not isinstance(choice, dict):
-        return
-    if isinstance(choice.get("usage"), dict):
-        gathered.usage = choice["usage"]
-    if isinstance(choice.get("finish_reason"), str):
-        gathered.normal = choice["finish_reason"]
-        native = choice.get("native_finish_reason")
-        gathered.native = native if isinstance(native, str) else gathered.normal
-        gathered.finished = True
-    message = choice.get("delta") or choice.get("message")
-    if isinstance(message, dict) and _take_message(gathered, message, end):
-        gathered.ends.append(end)
-
-
-def _take_message(gathered: _Gathered, message: dict[str, Any], end: int) -> bool:
-    """Add a delta or message; True if it carried tokens."""
-    carried = False
-    content = message.get("content")
-    if isinstance(content, str) and content:
-        gathered.text.append(content)
-        gathered.answer_end = gathered.answer_end or end
-        carried = True
-    for field in ("reasoning_content", "reasoning", "thinking"):
-        thought = message.get(field)
-        if isinstance(thought, str) and thought and gathered.reasoning_field in {None, field}:
-            gathered.reasoning.append(thought)
-            gathered.reasoning_field = field
-            carried = True
-    details = message.get("reasoning_details")
-    if isinstance(details, list) and gathered.reasoning_field in {None, "reasoning_details"}:
-        texts = [d.get("text") or d.get("summary") for d in details if isinstance(d, dict)]
-        found = [text for text in texts if isinstance(text, str) and text]
-        if found:
-            gathered.reasoning += found
-            gathered.reasoning_field = "reasoning_details"
-            carried = True
-    if isinstance(message.get("refusal"), str) and message["refusal"]:
-        gathered.refusal.append(message["refusal"])
-        carried = True
-    calls = message.get("tool_calls")
-    for position, call in enumerate(calls if isinstance(calls, list) else ()):
-        carried |= _take_call(gathered, call, position)
-    return carried
-
-
-def _take_call(gathered: _Gathered, call: Any, position: int) -> bool:
-    if not isinstance(call, dict):
-        return False
-    index = call.get("index")
-    slot = gathered.tools.setdefault(
-        index if isinstance(index, int) else position, {"id": "", "name": "", "arguments": ""}
-    )
-    found = call.get("function")
-    function: dict[str, Any] = found if isinstance(found, dict) else {}
-    if isinstance(call.get("id"), str):
-        slot["id"] = slot["id"] or call["id"]
-    for name in ("name", "arguments"):
-        value = function.get(name)
-        if isinstance(value, dict):
-            value = msgspec.json.encode(value).decode()
-        if isinstance(value, str):
-            slot[name] += value
-    return True
-
-
-def _delivered(gathered: _Gathered, reply: Reply, endpoint: Endpoint, request: Request) -> Decoded:
+def _delivered(gathered: Gathered, reply: Reply, endpoint: Endpoint, request: Request) -> Decoded:
     text, thought, field = _without_reasoning(gathered)
     usage = usage_of(gathered.usage)
     calls = tuple(
@@ -334,7 +211,7 @@ def _outcome(response: Response, blocked: Outcome | None) -> Outcome:
     return Outcome.OK
 
 
-def _without_reasoning(gathered: _Gathered) -> tuple[str, str | None, str | None]:
+def _without_reasoning(gathered: Gathered) -> tuple[str, str | None, str | None]:
     """Answer, reasoning, and where the reasoning was found."""
     text = "".join(gathered.text)
     if gathered.reasoning:
@@ -346,35 +223,7 @@ def _without_reasoning(gathered: _Gathered) -> tuple[str, str | None, str | None
     return text, None, None
 
 
-def usage_of(raw: dict[str, Any] | None) -> Usage | None:
-    """Token counts from every documented place; None where the host said nothing, or zero for everything."""
-    if not raw:
-        return None
-    prompt = raw.get("prompt_tokens_details") or {}
-    completion = raw.get("completion_tokens_details") or {}
-    usage = Usage(
-        input=_count(raw.get("prompt_tokens")),
-        cached_input=_first(
-            prompt.get("cached_tokens"), raw.get("prompt_cache_hit_tokens"), raw.get("cached_tokens")
-        ),
-        cache_write=_count(prompt.get("cache_write_tokens")),
-        output=_count(raw.get("completion_tokens")),
-        reasoning=_count(completion.get("reasoning_tokens")),
-    )
-    return usage if usage.input or usage.output else None
-
-
-def _first(*values: Any) -> int | None:
-    return next((count for count in map(_count, values) if count is not None), None)
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _defects(
-    calls: tuple[ToolCall, ...], text: str, gathered: _Gathered, request: Request
-) -> tuple[str, ...]:
+def _defects(calls: tuple[ToolCall, ...], text: str, gathered: Gathered, request: Request) -> tuple[str, ...]:
     """Tool-format faults by kind."""
     if not request.tools:
         return ()
@@ -383,7 +232,7 @@ def _defects(
     for call in calls:
         if call.name not in declared:
             found.append("undeclared_tool")
-        if _object(call.arguments.encode("utf-8", "replace") or b"{}") is None:
+        if json_object(call.arguments.encode("utf-8", "replace") or b"{}") is None:
             found.append("invalid_json")
     if _LEAKED.search(text):
         found.append("leaked_tool_tokens")
@@ -392,7 +241,7 @@ def _defects(
     return tuple(found)
 
 
-def _token_times(gathered: _Gathered, reply: Reply) -> tuple[float | None, float | None, int | None]:
+def _token_times(gathered: Gathered, reply: Reply) -> tuple[float | None, float | None, int | None]:
     """Seconds until the first token and the first token of the answer, and the number of token pieces."""
     if len(gathered.ends) < 2 or not reply.marks:
         return None, None, None
@@ -405,7 +254,7 @@ def _token_times(gathered: _Gathered, reply: Reply) -> tuple[float | None, float
     return at(gathered.ends[0]), answer, len(gathered.ends)
 
 
-def _refused(gathered: _Gathered, reply: Reply, endpoint: Endpoint) -> Decoded:
+def _refused(gathered: Gathered, reply: Reply, endpoint: Endpoint) -> Decoded:
     assert gathered.error is not None  # the caller looked
     error = outcomes.host_error(gathered.error, reply.status)
     assert error is not None

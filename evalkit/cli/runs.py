@@ -52,7 +52,7 @@ def run(
     ] = None,
     policy: Annotated[str | None, typer.Option(help="Policy file (default: ./policy.yaml).")] = None,
     sandbox: Annotated[
-        str, typer.Option(help="Sandbox for code: auto, bubblewrap, docker, podman.")
+        str, typer.Option(help="Sandbox for code: auto, bubblewrap, or none (isolates nothing).")
     ] = "auto",
     transport: Annotated[str, typer.Option(help="Network client: auto, aiohttp, openai.")] = "auto",
     shard: Annotated[str | None, typer.Option(help="Work part I of N of the samples: I/N.")] = None,
@@ -108,7 +108,7 @@ def run(
 def score(
     run: Annotated[str, typer.Argument(help="Run by name, unique prefix, path, or `latest`.")] = "latest",
     sandbox: Annotated[
-        str, typer.Option(help="Sandbox for code: auto, bubblewrap, docker, podman.")
+        str, typer.Option(help="Sandbox for code: auto, bubblewrap, or none (isolates nothing).")
     ] = "auto",
     results: Results = RUNS,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,

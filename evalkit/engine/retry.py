@@ -60,7 +60,7 @@ class _AsTheHostAsks(tenacity.wait.wait_base):
 
     def __init__(self, policy: RetryPolicy) -> None:
         self._backoff = tenacity.wait_exponential_jitter(
-            initial=policy.first_s, max=policy.longest_s / 4, jitter=policy.first_s
+            multiplier=policy.first_s, max=policy.longest_s / 4, jitter=policy.first_s
         )
 
     def __call__(self, retry_state: tenacity.RetryCallState) -> float:

@@ -1,0 +1,164 @@
+"""Joins a reply's parts, from one body or from many streamed chunks, without judging them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from evalkit.adapters import outcomes, sse
+from evalkit.types.generation import Usage
+
+if TYPE_CHECKING:
+    from evalkit.types.wire import Reply
+
+
+class Gathered(msgspec.Struct):
+    """A reply's parts. `ends` are the offsets at which pieces that carried tokens were complete."""
+
+    text: list[str] = []
+    reasoning: list[str] = []
+    reasoning_field: str | None = None
+    refusal: list[str] = []
+    tools: dict[int, dict[str, str]] = {}
+    native: str | None = None
+    normal: str | None = None
+    usage: dict[str, Any] | None = None
+    head: dict[str, Any] = {}
+    error: dict[str, Any] | None = None
+    ends: list[int] = []
+    answer_end: int | None = None
+    finished: bool = False
+
+
+def gather(reply: Reply) -> Gathered | None:
+    """Join a reply's parts; None if it is neither JSON nor a stream of events."""
+    gathered = Gathered()
+    body = reply.body.lstrip()
+    if body.startswith((b"data:", b":", b"event:", b"id:", b"retry:")):
+        for event in sse.events(reply.body):
+            if event.data.strip() == b"[DONE]":
+                gathered.finished = True
+                break
+            part = json_object(event.data)
+            if part is None:
+                return None
+            _take(gathered, part, event.end, reply.status)
+        return gathered
+    whole = json_object(body)
+    if whole is None:
+        return None
+    _take(gathered, whole, len(reply.body), reply.status)
+    gathered.finished = True
+    return gathered
+
+
+def json_object(data: bytes) -> dict[str, Any] | None:
+    """The object that the bytes hold as JSON, or None if they hold none."""
+    try:
+        value = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _take(gathered: Gathered, part: dict[str, Any], end: int, status: int | None) -> None:
+    """Add one chunk, or the only body, to what is gathered."""
+    if gathered.error is None and outcomes.host_error(part, status) is not None:
+        gathered.error = part
+    for name in ("id", "model", "provider", "system_fingerprint"):
+        if isinstance(part.get(name), str):
+            gathered.head.setdefault(name, part[name])
+    if isinstance(part.get("usage"), dict):
+        gathered.usage = part["usage"]
+    choices = part.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(choice, dict):
+        return
+    if isinstance(choice.get("usage"), dict):
+        gathered.usage = choice["usage"]
+    if isinstance(choice.get("finish_reason"), str):
+        gathered.normal = choice["finish_reason"]
+        native = choice.get("native_finish_reason")
+        gathered.native = native if isinstance(native, str) else gathered.normal
+        gathered.finished = True
+    message = choice.get("delta") or choice.get("message")
+    if isinstance(message, dict) and _take_message(gathered, message, end):
+        gathered.ends.append(end)
+
+
+def _take_message(gathered: Gathered, message: dict[str, Any], end: int) -> bool:
+    """Add a delta or message; True if it carried tokens."""
+    carried = False
+    content = message.get("content")
+    if isinstance(content, str) and content:
+        gathered.text.append(content)
+        gathered.answer_end = gathered.answer_end or end
+        carried = True
+    for field in ("reasoning_content", "reasoning", "thinking"):
+        thought = message.get(field)
+        if isinstance(thought, str) and thought and gathered.reasoning_field in {None, field}:
+            gathered.reasoning.append(thought)
+            gathered.reasoning_field = field
+            carried = True
+    details = message.get("reasoning_details")
+    if isinstance(details, list) and gathered.reasoning_field in {None, "reasoning_details"}:
+        texts = [d.get("text") or d.get("summary") for d in details if isinstance(d, dict)]
+        found = [text for text in texts if isinstance(text, str) and text]
+        if found:
+            gathered.reasoning += found
+            gathered.reasoning_field = "reasoning_details"
+            carried = True
+    if isinstance(message.get("refusal"), str) and message["refusal"]:
+        gathered.refusal.append(message["refusal"])
+        carried = True
+    calls = message.get("tool_calls")
+    for position, call in enumerate(calls if isinstance(calls, list) else ()):
+        carried |= _take_call(gathered, call, position)
+    return carried
+
+
+def _take_call(gathered: Gathered, call: Any, position: int) -> bool:
+    if not isinstance(call, dict):
+        return False
+    index = call.get("index")
+    slot = gathered.tools.setdefault(
+        index if isinstance(index, int) else position, {"id": "", "name": "", "arguments": ""}
+    )
+    found = call.get("function")
+    function: dict[str, Any] = found if isinstance(found, dict) else {}
+    if isinstance(call.get("id"), str):
+        slot["id"] = slot["id"] or call["id"]
+    for name in ("name", "arguments"):
+        value = function.get(name)
+        if isinstance(value, dict):
+            value = msgspec.json.encode(value).decode()
+        if isinstance(value, str):
+            slot[name] += value
+    return True
+
+
+def usage_of(raw: dict[str, Any] | None) -> Usage | None:
+    """Token counts from every documented place; None where the host said nothing, or zero for everything."""
+    if not raw:
+        return None
+    prompt = raw.get("prompt_tokens_details") or {}
+    completion = raw.get("completion_tokens_details") or {}
+    usage = Usage(
+        input=_count(raw.get("prompt_tokens")),
+        cached_input=_first(
+            prompt.get("cached_tokens"), raw.get("prompt_cache_hit_tokens"), raw.get("cached_tokens")
+        ),
+        cache_write=_count(prompt.get("cache_write_tokens")),
+        output=_count(raw.get("completion_tokens")),
+        reasoning=_count(completion.get("reasoning_tokens")),
+    )
+    return usage if usage.input or usage.output else None
+
+
+def _first(*values: Any) -> int | None:
+    return next((count for count in map(_count, values) if count is not None), None)
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -9,6 +9,7 @@ import msgspec
 from evalkit.errors import UnknownNameError
 from evalkit.types.gate import Gate
 from evalkit.types.policy import Policy
+from evalkit.types.prices import PriceFile
 from evalkit.types.provider import Provider
 from evalkit.types.suite import Sample, Suite
 
@@ -18,6 +19,7 @@ KINDS: dict[str, type[Any]] = {
     "provider": Provider,
     "policy": Policy,
     "gate": Gate,
+    "prices": PriceFile,
 }
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from evalkit import plugins
 from evalkit.catalog.policies import load_policy
+from evalkit.catalog.prices import load_prices
 from evalkit.catalog.providers import endpoint_named, endpoints_of_weights, load_providers
 from evalkit.catalog.suites import load_suite
 from evalkit.engine.plan import Plan, Shard
@@ -50,6 +51,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     reference: str | None = None
     policy: str | None = None
+    prices: str | None = None
     shard: Shard = Shard()
     settings: dict[str, object] = {}
 
@@ -105,6 +107,7 @@ def prepare(options: RunOptions) -> Setup:
     scorers = {loaded.suite.id: _scorers(loaded) for loaded in suites}
     judges = _judges(scorers)
     policy_file, records = _checked_policy(options.policy, suites, endpoints, tuple(judges.values()))
+    own = load_prices(options.prices)
     _require_keys((*endpoints, *judges.values()))
     adapters = {
         e.provider.adapter: plugins.adapter(e.provider.adapter) for e in (*endpoints, *judges.values())
@@ -119,7 +122,7 @@ def prepare(options: RunOptions) -> Setup:
         scorers=scorers,
         adapters=adapters,
         judges=judges,
-        prices=tuple(price_record(endpoint) for endpoint in (*endpoints, *judges.values())),
+        prices=tuple(price_record(endpoint, own) for endpoint in (*endpoints, *judges.values())),
         policy=records,
         policy_file=policy_file,
         reference=_reference(options, endpoints),

@@ -105,14 +105,19 @@ def check_provider(provider: Provider, file: Path) -> None:
             raise DefinitionError(f"{where}.model: {endpoint.model!r} is declared twice; keep one.")
         seen.add(endpoint.model)
         for price in endpoint.prices:
-            _check_price(price, where)
+            check_price(price, where)
     for pattern in provider.filters:
         for text in (pattern.code, pattern.message, pattern.finish):
             _check_regex(text, file)
     _check_url(provider.base_url, provider, file)
 
 
-def _check_price(price: Price, where: str) -> None:
+def check_price(price: Price, where: str) -> None:
+    """A price that is not above 0 is a mistake; unknown is written by leaving it out.
+
+    Raises:
+        DefinitionError: input or output is 0 or below.
+    """
     for name in ("input", "output"):
         if getattr(price, name) <= 0:
             raise DefinitionError(

@@ -51,6 +51,7 @@ def run(
         int | None, typer.Option("--concurrency", "-c", min=1, help="Requests at once per provider, at most.")
     ] = None,
     policy: Annotated[str | None, typer.Option(help="Policy file (default: ./policy.yaml).")] = None,
+    prices: Annotated[str | None, typer.Option(help="Your price file (default: ./prices.yaml).")] = None,
     sandbox: Annotated[
         str, typer.Option(help="Sandbox for code: auto, bubblewrap, or none (isolates nothing).")
     ] = "auto",
@@ -86,6 +87,7 @@ def run(
             seed=seed,
             reference=reference,
             policy=policy,
+            prices=prices,
             shard=_shard(shard),
             settings=_settings(setting or []),
         )

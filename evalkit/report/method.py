@@ -169,7 +169,7 @@ def _prices(basis: Basis) -> Section:
 def _price_row(record: PriceRecord, price: Price) -> tuple[str, ...]:
     return (
         tidy(record.endpoint),
-        tidy(record.source),
+        tidy(f"{record.source}. {record.note}" if record.note else record.source),
         dollars(price.input),
         dollars(price.output),
         "" if price.cached_input is None else dollars(price.cached_input),

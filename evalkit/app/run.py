@@ -7,25 +7,32 @@ import importlib.metadata
 import platform
 import signal
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from evalkit import __version__
-from evalkit.app.setup import Setup, reopen
+from evalkit.app.setup import Setup, recheck, reopen
 from evalkit.engine.ask import Asker
+from evalkit.engine.budget import Bounds, Budget
 from evalkit.engine.limiter import Limiter
-from evalkit.engine.run import Brake, StopReason, Tally, Workers, run_plan
-from evalkit.errors import InfrastructureError, StoreError
+from evalkit.engine.run import Tally, Workers, run_plan
+from evalkit.engine.stop import Brake, StopReason
+from evalkit.errors import InfrastructureError, StoreError, UsageError
 from evalkit.store.folder import MANIFEST, RunWriter, read_manifest
-from evalkit.store.journal import read_scores
+from evalkit.store.journal import read_generations, read_scores
+from evalkit.store.reuse import EarlierRun
 from evalkit.types.generation import Outcome, TrialKey
-from evalkit.types.run import SCHEMA, Manifest
+from evalkit.types.run import SCHEMA, Manifest, Status
+from evalkit.types.wire import Timeouts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from evalkit.engine.plan import Plan
     from evalkit.ports.core import Progress, Transport
     from evalkit.ports.sandbox import Sandbox
@@ -43,6 +50,10 @@ class Conduct(msgspec.Struct, frozen=True, kw_only=True):
     sandbox: str = "auto"
     transport: str = "auto"
     max_failed: float = 0.1
+    budget: Bounds = Bounds()
+    reuse: tuple[Path, ...] = ()
+    timeout_s: float | None = None
+    policy: str | None = None
     argv: tuple[str, ...] = ()
 
 
@@ -69,17 +80,23 @@ def execute(setup: Setup, conduct: Conduct, progress: Progress) -> Ended:
         InfrastructureError: the disk failed, or more trials failed than is allowed.
     """
     folder = conduct.results / (conduct.name or default_name(setup))
+    _require_prices(setup, conduct.budget)
     resumed = (folder / MANIFEST).is_file()
-    with RunWriter(folder) as writer:
+    with ExitStack() as stack:
+        writer = stack.enter_context(RunWriter(folder))
+        earlier = [stack.enter_context(EarlierRun(other)) for other in conduct.reuse]
         manifest = _continued(folder, setup) if resumed else _fresh(folder.name, setup, conduct)
         writer.write_manifest(msgspec.structs.replace(manifest, status="running"))
         if not resumed:
             for loaded in setup.plan.suites:
                 writer.write_samples(loaded)
         transports = _Transports(conduct.transport)
-        workers = _workers(setup, conduct, writer, progress, transports, _done(folder))
-        tally = asyncio.run(_work(setup.plan, workers, transports))
-        status = "finished" if tally.stopped is None else "interrupted"
+        workers = _workers(
+            setup, conduct, writer, progress, Wires(transports, _budget(folder, conduct.budget), earlier)
+        )
+        workers = msgspec.structs.replace(workers, done=_done(folder))
+        tally = asyncio.run(_work(setup.plan, workers, transports, conduct.budget.minutes))
+        status = _status(tally.stopped)
         manifest = msgspec.structs.replace(
             manifest, status=status, finished_at=_now(), checksums=writer.checksums()
         )
@@ -98,7 +115,7 @@ def rescore(folder: Path, conduct: Conduct, progress: Progress) -> Ended:
     setup = reopen(folder)
     manifest = read_manifest(folder)
     with RunWriter(folder, scores="scores.new.jsonl") as writer:
-        workers = _workers(setup, conduct, writer, progress, None)
+        workers = _workers(setup, conduct, writer, progress, Wires())
         tally = asyncio.run(_work(setup.plan, workers, None))
         if tally.stopped is None:
             writer.adopt_scores()
@@ -127,6 +144,27 @@ class _Transports:
             await transport.close()
 
 
+class Wires(NamedTuple):
+    """What is between the engine and the hosts. Without transports, answers are only looked up."""
+
+    transports: _Transports | None = None
+    budget: Budget | None = None
+    earlier: Sequence[EarlierRun] = ()
+
+
+def resume(folder: Path, conduct: Conduct, progress: Progress) -> Ended:
+    """Go on with a recorded run from its own record: what has no answer yet, or only a failure, is asked.
+
+    Raises:
+        StoreError: the folder holds no run, or another process writes to it.
+        PolicyError: the policy of today forbids what that of then allowed.
+        UsageError: a key is missing.
+        InfrastructureError: the disk failed, or more trials failed than is allowed.
+    """
+    setup = recheck(reopen(folder), conduct.policy)
+    return execute(setup, msgspec.structs.replace(conduct, results=folder.parent, name=folder.name), progress)
+
+
 def _opened(kind: str) -> Transport:
     if kind == "openai":
         from evalkit.wire.openai_transport import OpenAITransport
@@ -143,25 +181,24 @@ def _sandbox(name: str) -> Sandbox:
     return choose(name)
 
 
-def _workers(
-    setup: Setup,
-    conduct: Conduct,
-    writer: RunWriter,
-    progress: Progress,
-    transports: _Transports | None,
-    done: frozenset[TrialKey] = frozenset(),
-) -> Workers:
-    """Everything that works the plan. Without transports, answers are only looked up."""
+def _workers(setup: Setup, conduct: Conduct, writer: RunWriter, progress: Progress, wires: Wires) -> Workers:
+    """Everything that works the plan."""
     asked = {e.provider.id: e.provider for e in (*setup.plan.endpoints, *setup.judges.values())}
-    limiters = {name: Limiter(p.limits, conduct.concurrency) for name, p in asked.items()}
+    limiters = {
+        name: Limiter(p.limits, conduct.concurrency, notice=partial(_notice, progress, name))
+        for name, p in asked.items()
+    }
     return Workers(
         asker=Asker(
             adapters=setup.adapters,
-            transports=transports,
+            transports=wires.transports,
             limiters=limiters,
             journal=writer.journal,
             prices={record.endpoint: record for record in setup.prices},
             progress=progress,
+            budget=wires.budget,
+            reuse=wires.earlier,
+            timeouts=_timeouts(conduct.timeout_s),
         ),
         journal=writer.journal,
         progress=progress,
@@ -170,11 +207,50 @@ def _workers(
         judges=setup.judges,
         concurrency={name: limiters[name].ceiling for name in setup.plan.providers()},
         sandbox=_sandbox(conduct.sandbox) if setup.needs_sandbox else None,
-        done=done,
     )
 
 
-async def _work(plan: Plan, workers: Workers, transports: _Transports | None) -> Tally:
+def _timeouts(total_s: float | None) -> Timeouts:
+    usual = Timeouts()
+    if total_s is None:
+        return usual
+    return Timeouts(
+        connect=min(usual.connect, total_s),
+        first=min(usual.first, total_s),
+        idle=min(usual.idle, total_s),
+        total=total_s,
+    )
+
+
+def _notice(progress: Progress, provider: str, text: str) -> None:
+    progress.noticed(f"{provider}: {text}")
+
+
+def _require_prices(setup: Setup, bounds: Bounds) -> None:
+    """A bound in dollars needs a price for everything that is asked."""
+    unpriced = [record.endpoint for record in setup.prices if record.price is None]
+    if bounds.usd is not None and unpriced:
+        raise UsageError(
+            f"--max-cost cannot be kept: {', '.join(unpriced)} has no price; add it to prices.yaml, or "
+            "bound the run with --max-requests."
+        )
+
+
+def _budget(folder: Path, bounds: Bounds) -> Budget | None:
+    """What the run may still spend, after what its journal says that it spent already."""
+    if bounds.usd is None and bounds.requests is None:
+        return None
+    usd, requests = 0.0, 0
+    for generation in read_generations(folder):
+        if generation.source is None:
+            usd += generation.cost.usd if generation.cost else 0.0
+            requests += len(generation.attempts)
+    return Budget(bounds, usd, requests)
+
+
+async def _work(
+    plan: Plan, workers: Workers, transports: _Transports | None, minutes: float | None = None
+) -> Tally:
     """The engine's part; the first Ctrl-C lets what is in flight end, the second does not."""
     brake = Brake()
     work = asyncio.current_task()
@@ -189,6 +265,8 @@ async def _work(plan: Plan, workers: Workers, transports: _Transports | None) ->
     with suppress(NotImplementedError, ValueError, RuntimeError):  # not in the main thread
         loop.add_signal_handler(signal.SIGINT, interrupt)
         loop.add_signal_handler(signal.SIGTERM, interrupt)
+    if minutes is not None:
+        loop.call_later(minutes * 60, brake.pull, StopReason.MAX_MINUTES)
     try:
         return await run_plan(plan, workers, brake)
     except asyncio.CancelledError:
@@ -205,6 +283,12 @@ def _done(folder: Path) -> frozenset[TrialKey]:
     for row in read_scores(folder):
         failed[row.trial] = row.unscored is not None and row.unscored.reason in failures
     return frozenset(trial for trial, again in failed.items() if not again)
+
+
+def _status(stopped: StopReason | None) -> Status:
+    if stopped is None:
+        return "finished"
+    return "interrupted" if stopped is StopReason.INTERRUPTED else "stopped"
 
 
 def _fresh(name: str, setup: Setup, conduct: Conduct) -> Manifest:
@@ -240,7 +324,7 @@ def _continued(folder: Path, setup: Setup) -> Manifest:
             f"{folder}: holds another plan (a suite, setting, endpoint or seed has changed since); "
             "name a new run with --run."
         )
-    return manifest
+    return msgspec.structs.replace(manifest, policy=setup.policy, policy_file=setup.policy_file)
 
 
 def _require_delivery(ended: Ended, max_failed: float) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evalkit.types.policy import Policy
+    from evalkit.types.run import Manifest
 
 FLOOR = "refusal"
 """The scorer that every suite gets: a refusal is neither wrong nor right, wherever it happens."""
@@ -264,7 +265,7 @@ def reopen(folder: Path) -> Setup:
     endpoints = manifest.endpoints
     everyone = (*endpoints, *manifest.judges)
     return Setup(
-        plan=Plan(suites=suites, endpoints=endpoints, seed=manifest.seed),
+        plan=Plan(suites=suites, endpoints=endpoints, seed=manifest.seed, shard=_shard_of(manifest)),
         solvers={s.suite.id: plugins.solver(s.suite.solver) for s in suites},
         scorers={s.suite.id: _scorers(s) for s in suites},
         adapters={e.provider.adapter: plugins.adapter(e.provider.adapter) for e in everyone},
@@ -275,6 +276,24 @@ def reopen(folder: Path) -> Setup:
         reference=manifest.reference or endpoints[0].id,
         identity=str(manifest.options.get("identity", "")),
     )
+
+
+def _shard_of(manifest: Manifest) -> Shard:
+    shard = manifest.options.get("shard")
+    return Shard(*shard) if isinstance(shard, list) and len(shard) == 2 else Shard()
+
+
+def recheck(setup: Setup, policy: str | None) -> Setup:
+    """A reopened run under the policy and keys of today, for asking on.
+
+    Raises:
+        PolicyError: data would go where the policy forbids.
+        UsageError: a key is missing.
+    """
+    judges = tuple(setup.judges.values())
+    file, records = _checked_policy(policy, setup.plan.suites, setup.plan.endpoints, judges)
+    _require_keys((*setup.plan.endpoints, *judges))
+    return msgspec.structs.replace(setup, policy_file=file, policy=records)
 
 
 def _require_keys(endpoints: Iterable[Endpoint]) -> None:

@@ -40,7 +40,7 @@ def demo(
     from evalkit.app.report import measure
     from evalkit.app.run import Conduct, execute
     from evalkit.cli.gates import print_comparison, print_verdict
-    from evalkit.cli.progress import watching
+    from evalkit.cli.progress import shown, watching
     from evalkit.embedded.hosts import EmbeddedHosts
 
     typer.echo("Starting three servers of SmolLM2-135M-Instruct on this machine …", err=True)
@@ -50,7 +50,7 @@ def demo(
         setup = demo_setup()
         size = setup.plan.size()
         typer.echo(f"Running {', '.join(SUITES)}: {size} trials. Ctrl-C stops; again goes on.", err=True)
-        with watching(setup.plan, quiet=quiet) as progress:
+        with watching(setup.plan, shown("auto", quiet=quiet)) as progress:
             ended = execute(setup, Conduct(results=results, argv=("demo",)), progress)
     if ended.tally.stopped is not None:
         typer.echo("Stopped; `evalkit demo` goes on from here.", err=True)

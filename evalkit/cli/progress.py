@@ -1,4 +1,4 @@
-"""Shows a run while it works: a live table on a terminal, plain lines elsewhere."""
+"""Shows a run while it works: a live table on a terminal, plain lines elsewhere, or events for machines."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import msgspec
+
+from evalkit.engine.run import SKIPPED
+from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,15 +22,17 @@ if TYPE_CHECKING:
     from evalkit.types.generation import Generation, TrialKey
 
 _LINE_EVERY_S = 10.0
+_WAYS = ("auto", "live", "lines", "json", "none")
 
 
 class Counts:
-    """What one endpoint has done so far."""
+    """What one endpoint has done of one suite so far."""
 
     def __init__(self, planned: int) -> None:
         self.planned = planned
         self.done = 0
         self.failures = 0
+        self.recorded = 0
         self.output_tokens = 0
         self.usd: float | None = None
         self.started = time.monotonic()
@@ -42,34 +49,42 @@ class Counts:
 
 
 class Watcher:
-    """Counts what the engine reports, by endpoint. See `evalkit.ports.core.Progress`."""
+    """Counts what the engine reports, by endpoint and suite. See `evalkit.ports.core.Progress`."""
 
     def __init__(self, plan: Plan) -> None:
-        per_endpoint = plan.size() // max(1, len(plan.endpoints))
-        self.counts = {endpoint.id: Counts(per_endpoint) for endpoint in plan.endpoints}
+        self.counts = {
+            (endpoint.id, loaded.suite.id): Counts(len(plan.samples_of(loaded)) * plan.epochs_of(loaded))
+            for endpoint in plan.endpoints
+            for loaded in plan.suites
+        }
 
     def started(self, key: TrialKey) -> None:
         """A trial began."""
 
     def generated(self, generation: Generation, *, recorded: bool) -> None:
         """A generation ended."""
-        counts = self.counts.get(generation.trial.endpoint)
-        if counts is None:
-            return
+        counts = self.counts[generation.trial.endpoint, generation.trial.suite]
         counts.failures += generation.outcome.is_failure
+        if recorded:
+            counts.recorded += 1
+            return
         if generation.cost is not None:
             counts.usd = (counts.usd or 0.0) + generation.cost.usd
         usage = generation.response.usage if generation.response else None
-        if usage is not None and not recorded:
+        if usage is not None:
             counts.output_tokens += usage.output or 0
 
     def finished(self, key: TrialKey, outcome: str) -> None:
         """A trial ended."""
-        self.counts[key.endpoint].done += 1
+        self.counts[key.endpoint, key.suite].done += 1
+
+    def noticed(self, message: str) -> None:
+        """Say it at once, above whatever else is shown."""
+        _say(message)
 
 
 class LinePrinter(Watcher):
-    """One line for each endpoint, every ten seconds and at the end."""
+    """One line for each endpoint and suite, every ten seconds and at the end."""
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
@@ -84,27 +99,88 @@ class LinePrinter(Watcher):
 
     def say(self) -> None:
         """Print where things stand."""
-        for name, counts in self.counts.items():
-            print("  ".join([name, *_cells(counts)]), file=sys.stderr, flush=True)  # noqa: T201
+        for (endpoint, suite), counts in self.counts.items():
+            _say("  ".join([endpoint, suite, *_cells(counts)]))
+
+
+class EventPrinter(Watcher):
+    """One JSON object a line on standard error for each thing that happens.
+
+    `event` is `run`, `generation`, `trial` or `notice`; times are Unix seconds, costs US dollars.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self._event("run", planned=plan.size(), endpoints=[e.id for e in plan.endpoints])
+
+    def generated(self, generation: Generation, *, recorded: bool) -> None:
+        """A generation ended."""
+        super().generated(generation, recorded=recorded)
+        self._event(
+            "generation",
+            **_names(generation.trial),
+            asked=generation.endpoint,
+            role=generation.role,
+            turn=generation.turn,
+            outcome=generation.outcome.value,
+            recorded=recorded,
+            attempts=len(generation.attempts),
+            total_s=generation.timing.total_s if generation.timing else None,
+            usd=generation.cost.usd if generation.cost else None,
+        )
+
+    def finished(self, key: TrialKey, outcome: str) -> None:
+        """A trial ended."""
+        super().finished(key, outcome)
+        if outcome != SKIPPED:
+            self._event("trial", **_names(key), outcome=outcome)
+
+    def noticed(self, message: str) -> None:
+        """Something happened to a provider."""
+        self._event("notice", message=message)
+
+    def _event(self, event: str, **facts: object) -> None:
+        _say(msgspec.json.encode({"event": event, "at": time.time(), **facts}).decode())
+
+
+def shown(way: str, *, quiet: bool) -> str:
+    """How progress is shown.
+
+    Raises:
+        UsageError: there is no such way.
+    """
+    if way not in _WAYS:
+        raise UsageError(f"--progress {way!r} is unknown; it is one of {', '.join(_WAYS)}.")
+    if way != "auto":
+        return way
+    return "none" if quiet else "live" if sys.stderr.isatty() else "lines"
 
 
 @contextmanager
-def watching(plan: Plan, *, quiet: bool) -> Iterator[Progress]:
+def watching(plan: Plan, way: str) -> Iterator[Progress]:
     """Someone who watches the run, as long as the context lasts."""
-    if quiet:
-        yield Watcher(plan)
-        return
-    if not sys.stderr.isatty():
+    if way == "live":
+        from rich.console import Console
+        from rich.live import Live
+
+        watcher = Watcher(plan)
+        console = Console(stderr=True)
+        with Live(get_renderable=lambda: _drawn(watcher), console=console, refresh_per_second=4):
+            yield watcher
+    elif way == "lines":
         lines = LinePrinter(plan)
         yield lines
         lines.say()
-        return
-    from rich.console import Console
-    from rich.live import Live
+    else:
+        yield EventPrinter(plan) if way == "json" else Watcher(plan)
 
-    watcher = Watcher(plan)
-    with Live(get_renderable=lambda: _drawn(watcher), console=Console(stderr=True), refresh_per_second=4):
-        yield watcher
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201  # the terminal is what this module is for
+
+
+def _names(key: TrialKey) -> dict[str, object]:
+    return {"suite": key.suite, "sample": key.sample, "endpoint": key.endpoint, "epoch": key.epoch}
 
 
 def _cells(counts: Counts) -> list[str]:
@@ -124,9 +200,9 @@ def _drawn(watcher: Watcher) -> Table:
     from rich.text import Text
 
     drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("endpoint", "", "done", "failures", "tokens/s", "spend", "left"):
-        drawn.add_column(column, justify="left" if column in {"endpoint", ""} else "right")
-    for name, counts in watcher.counts.items():
+    for column in ("endpoint", "suite", "", "done", "failures", "tokens/s", "spend", "left"):
+        drawn.add_column(column, justify="left" if column in {"endpoint", "suite", ""} else "right")
+    for (endpoint, suite), counts in watcher.counts.items():
         bar = ProgressBar(total=max(1, counts.planned), completed=counts.done, width=24)
-        drawn.add_row(Text(name), bar, *(cell for cell in _cells(counts)))
+        drawn.add_row(Text(endpoint), Text(suite), bar, *_cells(counts))
     return drawn

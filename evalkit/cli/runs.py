@@ -15,6 +15,21 @@ if TYPE_CHECKING:
     from evalkit.engine.plan import Shard
     from evalkit.types.run import Manifest
 
+MaxCost = Annotated[
+    float | None, typer.Option(min=0, help="Stop before the run has cost this many US dollars in all.")
+]
+MaxRequests = Annotated[
+    int | None, typer.Option(min=1, help="Stop before the run has sent more requests than this in all.")
+]
+Timeout = Annotated[
+    float | None, typer.Option(min=0.1, help="Seconds that one attempt may take (default: 1800).")
+]
+MaxMinutes = Annotated[float | None, typer.Option(min=0, help="Start no trial after so many minutes.")]
+Shown = Annotated[
+    str, typer.Option("--progress", help="auto, live (table), lines, json (events on stderr), none.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+
 runs_app = typer.Typer(help="List, show and verify recorded runs.", invoke_without_command=True)
 app.add_typer(runs_app, name="runs", rich_help_panel="Look")
 
@@ -60,11 +75,20 @@ def run(
     max_failed: Annotated[
         float, typer.Option(min=0, max=1, help="Share of trials that hosts may fail before exit code 5.")
     ] = 0.1,
+    max_cost: MaxCost = None,
+    max_requests: MaxRequests = None,
+    max_minutes: MaxMinutes = None,
+    timeout: Timeout = None,
+    reuse: Annotated[
+        list[str] | None,
+        typer.Option("--reuse", help="Take equal questions' answers from this recorded run. May repeat."),
+    ] = None,
     name: Annotated[
         str | None, typer.Option("--run", help="Name of the run (default: made from its plan).")
     ] = None,
     results: Results = RUNS,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    progress: Shown = "auto",
+    quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     """Run suites on endpoints. The same command again resumes.
@@ -73,7 +97,9 @@ def run(
     """
     from evalkit.app.run import Conduct, execute
     from evalkit.app.setup import RunOptions, prepare
-    from evalkit.cli.progress import watching
+    from evalkit.cli.progress import shown, watching
+    from evalkit.engine.budget import Bounds
+    from evalkit.store.folder import find_run
 
     setup = prepare(
         RunOptions(
@@ -99,10 +125,58 @@ def run(
         sandbox=sandbox,
         transport=transport,
         max_failed=max_failed,
+        budget=Bounds(usd=max_cost, requests=max_requests, minutes=max_minutes),
+        timeout_s=timeout,
+        reuse=tuple(find_run(other, results) for other in reuse or ()),
         argv=tuple(sys.argv[1:]),
     )
-    with watching(setup.plan, quiet=quiet or json) as progress:
-        ended = execute(setup, conduct, progress)
+    with watching(setup.plan, shown(progress, quiet=quiet or json)) as watcher:
+        ended = execute(setup, conduct, watcher)
+    _say(ended, json=json)
+
+
+@app.command(rich_help_panel="Run")
+def resume(
+    run: Annotated[str, typer.Argument(help="Run by name, unique prefix, path, or `latest`.")] = "latest",
+    concurrency: Annotated[
+        int | None, typer.Option("--concurrency", "-c", min=1, help="Requests at once per provider, at most.")
+    ] = None,
+    policy: Annotated[str | None, typer.Option(help="Policy file (default: ./policy.yaml).")] = None,
+    sandbox: Annotated[
+        str, typer.Option(help="Sandbox for code: auto, bubblewrap, or none (isolates nothing).")
+    ] = "auto",
+    max_failed: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of trials that hosts may fail before exit code 5.")
+    ] = 0.1,
+    max_cost: MaxCost = None,
+    max_requests: MaxRequests = None,
+    max_minutes: MaxMinutes = None,
+    timeout: Timeout = None,
+    results: Results = RUNS,
+    progress: Shown = "auto",
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Go on with a recorded run: exactly what has no answer yet is asked."""
+    from evalkit.app.run import Conduct
+    from evalkit.app.run import resume as go_on
+    from evalkit.app.setup import reopen
+    from evalkit.cli.progress import shown, watching
+    from evalkit.engine.budget import Bounds
+    from evalkit.store.folder import find_run
+
+    folder = find_run(run, results)
+    conduct = Conduct(
+        results=results,
+        concurrency=concurrency,
+        sandbox=sandbox,
+        max_failed=max_failed,
+        budget=Bounds(usd=max_cost, requests=max_requests, minutes=max_minutes),
+        timeout_s=timeout,
+        policy=policy,
+    )
+    with watching(reopen(folder).plan, shown(progress, quiet=quiet or json)) as watcher:
+        ended = go_on(folder, conduct, watcher)
     _say(ended, json=json)
 
 
@@ -113,18 +187,19 @@ def score(
         str, typer.Option(help="Sandbox for code: auto, bubblewrap, or none (isolates nothing).")
     ] = "auto",
     results: Results = RUNS,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    progress: Shown = "auto",
+    quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     """Score a recorded run again, without a call."""
     from evalkit.app.run import Conduct, rescore
     from evalkit.app.setup import reopen
-    from evalkit.cli.progress import watching
+    from evalkit.cli.progress import shown, watching
     from evalkit.store.folder import find_run
 
     folder = find_run(run, results)
-    with watching(reopen(folder).plan, quiet=quiet or json) as progress:
-        ended = rescore(folder, Conduct(results=results, sandbox=sandbox), progress)
+    with watching(reopen(folder).plan, shown(progress, quiet=quiet or json)) as watcher:
+        ended = rescore(folder, Conduct(results=results, sandbox=sandbox), watcher)
     _say(ended, json=json)
 
 
@@ -222,7 +297,9 @@ def _say(ended: Ended, *, json: bool) -> None:
         parts += [f"{tally.not_recorded} have no recorded answer"] * bool(tally.not_recorded)
         typer.echo(f"{ended.folder}: {', '.join(parts)}.")
     if tally.stopped is not None:
-        typer.echo(f"Stopped ({tally.stopped}); the same command goes on from here.", err=True)
+        typer.echo(
+            f"Stopped ({tally.stopped}); `evalkit resume {ended.manifest.run}` goes on from here.", err=True
+        )
         raise typer.Exit(int(ExitCode.INTERRUPTED if tally.stopped == "interrupted" else ExitCode.OK))
 
 

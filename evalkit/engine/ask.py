@@ -3,25 +3,59 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
 from evalkit.engine.retry import RetryPolicy, with_retries
+from evalkit.engine.room import room_told
 from evalkit.errors import EvalkitError
 from evalkit.fingerprint import fingerprint
 from evalkit.pricing.cost import cost_of
 from evalkit.types.chat import Message, Request
-from evalkit.types.generation import Attempt, Generation, Outcome, Timing, TrialKey
+from evalkit.types.generation import (
+    Attempt,
+    Cost,
+    Failure,
+    Generation,
+    Outcome,
+    Response,
+    Timing,
+    TrialKey,
+    Usage,
+)
 from evalkit.types.provider import Endpoint
 from evalkit.types.wire import Call, Decoded, Reply, Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from evalkit.engine.budget import Budget
     from evalkit.engine.limiter import Limiter
     from evalkit.ports.core import Adapter, Journal, Progress, Transport
     from evalkit.types.run import PriceRecord
+
+
+class Tokens(NamedTuple):
+    """Tokens of one request."""
+
+    input: int
+    output: int
+
+    @property
+    def total(self) -> int:
+        """Both together, as hosts count them for their limits."""
+        return self.input + self.output
+
+
+class Recorded(Protocol):
+    """The answers of an earlier run."""
+
+    name: str
+
+    def find(self, fingerprint: str) -> Generation | None:
+        """The recorded success for exactly this question."""
+        ...
 
 
 class NotRecordedError(EvalkitError):
@@ -38,6 +72,12 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     role: str
     draw: str
     new: tuple[Message, ...]
+
+
+class _Tried(msgspec.Struct):
+    decoded: Decoded
+    reply: Reply | None = None
+    waited_s: float = 0.0
 
 
 class Asker:
@@ -57,6 +97,8 @@ class Asker:
         progress: Progress,
         timeouts: Timeouts | None = None,
         retries: RetryPolicy | None = None,
+        budget: Budget | None = None,
+        reuse: Sequence[Recorded] = (),
         stream: bool = True,
     ) -> None:
         self._adapters = adapters
@@ -67,6 +109,8 @@ class Asker:
         self._progress = progress
         self._timeouts = timeouts or Timeouts()
         self._retries = retries or RetryPolicy()
+        self._budget = budget
+        self._reuse = reuse
         self._stream = stream
 
     async def ask(self, question: Question) -> Generation:
@@ -89,33 +133,38 @@ class Asker:
             return recorded
         if self._transports is None:
             raise NotRecordedError(f"{question.trial.sample} at {endpoint.id} has no recorded answer.")
-        generation = await self._send(question, call, identity, self._transports(endpoint))
+        reused = self._reused(question, identity)
+        generation = reused or await self._send(question, call, identity, self._transports(endpoint))
         self._journal.append(generation)
-        self._progress.generated(generation, recorded=False)
+        self._progress.generated(generation, recorded=reused is not None)
         return generation
+
+    def _reused(self, question: Question, identity: str) -> Generation | None:
+        """The answer of an earlier run to exactly this question, marked with where it is from."""
+        for other in self._reuse:
+            found = other.find(identity)
+            if found is not None:
+                return msgspec.structs.replace(
+                    found, trial=question.trial, turn=question.turn, source=found.source or other.name
+                )
+        return None
 
     async def _send(self, question: Question, call: Call, identity: str, transport: Transport) -> Generation:
         endpoint = question.endpoint
-        limiter = self._limiters[endpoint.provider.id]
-        adapter = self._adapters[endpoint.provider.adapter]
         asked_at = time.time()
         attempts: list[Attempt] = []
-        reply: Reply | None = None
+        last: Reply | None = None
 
         async def attempt() -> Decoded:
-            nonlocal reply
-            queued = time.monotonic()
-            async with limiter:
-                waited = time.monotonic() - queued
-                reply = await transport.send(call, endpoint, self._timeouts)
-            decoded = adapter.decode(call, reply, endpoint, question.request)
-            _tell(limiter, decoded)
-            attempts.append(_attempt(reply, decoded, waited))
-            return decoded
+            nonlocal last
+            tried = await self._try(question, call, transport)
+            if tried.reply is not None:
+                last = tried.reply
+                attempts.append(_attempt(tried.reply, tried.decoded, tried.waited_s))
+            return tried.decoded
 
         decoded = await with_retries(self._retries, attempt)
-        assert reply is not None  # an attempt was made
-        ended_at = reply.started_at + reply.duration_s
+        ended_at = time.time() if last is None else last.started_at + last.duration_s
         return Generation(
             fingerprint=identity,
             trial=question.trial,
@@ -128,16 +177,80 @@ class Asker:
             response=decoded.response,
             failure=decoded.failure,
             attempts=tuple(attempts),
-            timing=_timing(reply, decoded, asked_at) if decoded.response is not None else None,
-            cost=cost_of(decoded.response, self._prices.get(endpoint.id), ended_at),
+            timing=_timing(last, decoded, asked_at) if last and decoded.response is not None else None,
+            cost=self._cost(decoded, endpoint, ended_at),
         )
 
+    async def _try(self, question: Question, call: Call, transport: Transport) -> _Tried:
+        """One attempt: admission, budget, wire, reading, and what the limiter learns from it."""
+        endpoint = question.endpoint
+        limiter = self._limiters[endpoint.provider.id]
+        tokens = most_tokens(call, question.request)
+        queued = time.monotonic()
+        if not await limiter.enter(tokens.total):
+            return _Tried(decoded=_given_up(limiter.given_up or ""))
+        waited_s = time.monotonic() - queued
+        used: int | None = None
+        try:
+            reserved = await self._reserve(endpoint, tokens)
+            decoded: Decoded | None = None
+            try:
+                reply = await transport.send(call, endpoint, self._timeouts)
+                decoded = self._adapters[endpoint.provider.adapter].decode(
+                    call, reply, endpoint, question.request
+                )
+            finally:
+                self._settle(reserved, decoded, endpoint)
+            ended_at = reply.started_at + reply.duration_s
+            limiter.told(decoded, room_told(reply.headers, endpoint.provider.rate_limit_headers, ended_at))
+            used = _used(decoded)
+        finally:
+            limiter.leave(tokens.total, used)
+        return _Tried(decoded=decoded, reply=reply, waited_s=waited_s)
 
-def _tell(limiter: Limiter, decoded: Decoded) -> None:
-    if decoded.outcome is Outcome.RATE_LIMITED:
-        limiter.overloaded(decoded.retry_after_s)
-    elif not decoded.outcome.is_failure:
-        limiter.succeeded()
+    def _cost(self, decoded: Decoded, endpoint: Endpoint, at: float) -> Cost | None:
+        return cost_of(decoded.response, self._prices.get(endpoint.id), at)
+
+    async def _reserve(self, endpoint: Endpoint, tokens: Tokens) -> float:
+        if self._budget is None:
+            return 0.0
+        usage = Usage(input=tokens.input, output=tokens.output)
+        most = cost_of(Response(usage=usage), self._prices.get(endpoint.id), time.time())
+        usd = 0.0 if most is None else most.usd
+        await self._budget.reserve(usd)
+        return usd
+
+    def _settle(self, reserved: float, decoded: Decoded | None, endpoint: Endpoint) -> None:
+        """A failure costs nothing; an answer that the host did not count costs what was reserved."""
+        if self._budget is None:
+            return
+        spent = 0.0
+        if decoded is not None and decoded.response is not None:
+            cost = self._cost(decoded, endpoint, time.time())
+            spent = reserved if cost is None else cost.usd
+        self._budget.settle(reserved, spent)
+
+
+def most_tokens(call: Call, request: Request) -> Tokens:
+    """The most that a request can use: a token is at least a byte of its body, in practice three or four.
+
+    Three bytes a token are reckoned, and the whole of `max_tokens`.
+    """
+    return Tokens(input=len(call.body) // 3, output=request.settings.max_tokens)
+
+
+def _used(decoded: Decoded) -> int | None:
+    usage = decoded.response.usage if decoded.response else None
+    if usage is None or usage.input is None or usage.output is None:
+        return None
+    return usage.input + usage.output
+
+
+def _given_up(reason: str) -> Decoded:
+    return Decoded(
+        outcome=Outcome.INFRA_ERROR,
+        failure=Failure(message=f"Not asked: the provider was given up after {reason}", code="given_up"),
+    )
 
 
 def _attempt(reply: Reply, decoded: Decoded, waited_s: float) -> Attempt:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import enum
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evalkit.engine.ask import Asker, NotRecordedError
+from evalkit.engine.budget import BudgetSpentError
 from evalkit.engine.drive import TrialDriver, why_unscorable, work_trial
+from evalkit.engine.stop import Brake, StopReason
 from evalkit.ports.core import Journal, Progress, Scorer, Solver
 from evalkit.ports.sandbox import Sandbox
 from evalkit.types.generation import TrialKey
@@ -23,13 +24,8 @@ if TYPE_CHECKING:
     from evalkit.engine.plan import Plan, Trial
 
 
-class StopReason(enum.StrEnum):
-    """Why a run ended before its plan did. Every one of them can be resumed."""
-
-    INTERRUPTED = "interrupted"
-    MAX_COST = "max_cost"
-    MAX_REQUESTS = "max_requests"
-    MAX_MINUTES = "max_minutes"
+SKIPPED = "done before"
+"""Outcome of a trial that an earlier start of the run had finished."""
 
 
 class Workers(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,17 +52,6 @@ class Tally(msgspec.Struct):
     not_recorded: int = 0
     stopped: StopReason | None = None
     seconds: float = 0.0
-
-
-class Brake:
-    """Stops new trials from starting; those in flight end as usual."""
-
-    def __init__(self) -> None:
-        self.reason: StopReason | None = None
-
-    def pull(self, reason: StopReason) -> None:
-        """Stop, for the first reason that is given."""
-        self.reason = self.reason or reason
 
 
 async def run_plan(plan: Plan, workers: Workers, brake: Brake) -> Tally:
@@ -99,6 +84,7 @@ async def _work(trials: Iterator[Trial], workers: Workers, brake: Brake, tally: 
         key = trial.key
         if key in workers.done:
             tally.skipped += 1
+            workers.progress.finished(key, SKIPPED)
             continue
         workers.progress.started(key)
         driver = TrialDriver(trial, workers.asker, workers.judges, workers.sandbox)
@@ -108,6 +94,9 @@ async def _work(trials: Iterator[Trial], workers: Workers, brake: Brake, tally: 
         except NotRecordedError:
             tally.not_recorded += 1
             continue
+        except BudgetSpentError as spent:
+            brake.pull(spent.reason)
+            return
         workers.journal.append_scores(rows)
         tally.worked += 1
         last = solution.generations[-1] if solution.generations else None

@@ -114,6 +114,10 @@ class Progress(Protocol):
         """A trial ended."""
         ...
 
+    def noticed(self, message: str) -> None:
+        """Something that a watcher wants to know, such as a provider that rests."""
+        ...
+
 
 Clock = Callable[[], float]
 """Unix time in seconds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from evalkit.analysis.frames import PENDING
@@ -40,11 +41,26 @@ def _notices(basis: Basis) -> Iterator[str]:
             f"{count(pending)} of {count(len(trials))} planned trials have not been run. Every figure is "
             "over the trials that were run; run the same command again to finish them."
         )
-    reused = int(trials["reused"].sum()) if len(trials) else 0
-    if reused:
-        yield f"{count(reused)} trials were taken from earlier runs; latency figures leave them out."
+    yield from _reused(basis)
     if len(basis.columns) == 1:
         yield "One endpoint only: figures without a comparison."
+
+
+def _reused(basis: Basis) -> Iterator[str]:
+    """What was taken from which earlier run, and how old it was when this run began."""
+    for run in basis.runs:
+        asked_at: dict[str, list[float]] = {}
+        for generation in run.generations:
+            if generation.source is not None:
+                asked_at.setdefault(generation.source, []).append(generation.at)
+        began = datetime.fromisoformat(run.manifest.created_at).timestamp()
+        for source, times in asked_at.items():
+            days = (began - min(times)) / 86400
+            yield (
+                f"{count(len(times))} answers of run {tidy(run.manifest.run)} were taken from run "
+                f"{tidy(source)}, the oldest {f'{days:.0f} days' if days >= 1 else 'less than a day'} "
+                "before; latency figures leave them out."
+            )
 
 
 def _of_run(run: RunData) -> Iterator[str]:

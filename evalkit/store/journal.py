@@ -28,7 +28,7 @@ _SYNC_EVERY_S = 1.0
 _READ_BLOCK = 1 << 20
 
 
-class _Head(msgspec.Struct, frozen=True):
+class Head(msgspec.Struct, frozen=True):
     """The part of a generation that the index needs."""
 
     fingerprint: str
@@ -118,7 +118,7 @@ class RunJournal:
         self._index: dict[str, int] = {}
         self._failed: dict[str, int] = {}
         try:
-            for offset, row in read_rows(self._path, _Head):
+            for offset, row in read_rows(self._path, Head):
                 (self._failed if row.outcome.is_failure else self._index)[row.fingerprint] = offset
         except StoreError:
             self._generations.close()

@@ -1,0 +1,74 @@
+"""Keeps a run within what its user wants to spend.
+
+The most that a request can cost is reserved before it is sent and replaced by its real cost afterwards, so
+that the limit is exceeded by no more than the error of one estimate. A stopped run can be resumed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+import msgspec
+
+from evalkit.engine.stop import StopReason
+from evalkit.errors import EvalkitError
+
+
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of a run: US dollars and requests count from its beginning, minutes from this start of it."""
+
+    usd: float | None = None
+    requests: int | None = None
+    minutes: float | None = None
+
+
+class BudgetSpentError(EvalkitError):
+    """The next request does not fit in the budget."""
+
+    def __init__(self, reason: StopReason) -> None:
+        super().__init__(f"The budget is spent ({reason}).")
+        self.reason = reason
+
+
+class Budget:
+    """What one run may still spend."""
+
+    def __init__(self, bounds: Bounds, usd: float = 0.0, requests: int = 0) -> None:
+        """`usd` and `requests` were spent before."""
+        self._bounds = bounds
+        self.usd = usd
+        self.requests = requests
+        self._reserved = 0.0
+        self._in_flight = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def reserve(self, usd: float) -> None:
+        """Reserve the most that one request can cost; waits while a request in flight may leave enough.
+
+        Raises:
+            BudgetSpentError: it does not fit, and nothing in flight can change that.
+        """
+        while True:
+            if self._bounds.requests is not None and self.requests >= self._bounds.requests:
+                raise BudgetSpentError(StopReason.MAX_REQUESTS)
+            if self._bounds.usd is None or self.usd + self._reserved + usd <= self._bounds.usd:
+                break
+            if not self._in_flight:
+                raise BudgetSpentError(StopReason.MAX_COST)
+            settled = asyncio.get_running_loop().create_future()
+            self._waiting.append(settled)
+            await settled
+        self.requests += 1
+        self._reserved += usd
+        self._in_flight += 1
+
+    def settle(self, reserved: float, usd: float) -> None:
+        """Put the real cost in the place of what was reserved."""
+        self._reserved -= reserved
+        self._in_flight -= 1
+        self.usd += usd
+        while self._waiting:
+            ticket = self._waiting.popleft()
+            if not ticket.done():
+                ticket.set_result(None)

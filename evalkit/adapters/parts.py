@@ -49,7 +49,7 @@ def gather(reply: Reply) -> Gathered | None:
     if whole is None:
         return None
     _take(gathered, whole, len(reply.body), reply.status)
-    gathered.finished = True
+    gathered.finished = bool(whole.get("choices"))
     return gathered
 
 

@@ -134,7 +134,7 @@ class _Transports:
         self._open: dict[str, Transport] = {}
 
     def __call__(self, endpoint: Endpoint) -> Transport:
-        kind = self._kind if self._kind != "auto" else "aiohttp"
+        kind = transport_kind(self._kind, endpoint)
         if kind not in self._open:
             self._open[kind] = _opened(kind)
         return self._open[kind]
@@ -165,7 +165,18 @@ def resume(folder: Path, conduct: Conduct, progress: Progress) -> Ended:
     return execute(setup, msgspec.structs.replace(conduct, results=folder.parent, name=folder.name), progress)
 
 
+def transport_kind(asked: str, endpoint: Endpoint) -> str:
+    """Which client serves an endpoint: the user's choice, but a vendor's own protocol has its own."""
+    if endpoint.provider.adapter == "anthropic_messages":
+        return "anthropic"
+    return "aiohttp" if asked == "auto" else asked
+
+
 def _opened(kind: str) -> Transport:
+    if kind == "anthropic":
+        from evalkit.wire.anthropic_transport import AnthropicTransport
+
+        return AnthropicTransport()
     if kind == "openai":
         from evalkit.wire.openai_transport import OpenAITransport
 

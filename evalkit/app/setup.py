@@ -297,8 +297,23 @@ def recheck(setup: Setup, policy: str | None) -> Setup:
 
 
 def _require_keys(endpoints: Iterable[Endpoint]) -> None:
-    for endpoint in endpoints:
-        key_of(endpoint.provider)
+    """Every key that is missing, in one sentence, and who could be asked without them."""
+    missing: dict[str, str] = {}
+    usable: list[str] = []
+    for provider in {endpoint.provider.id: endpoint.provider for endpoint in endpoints}.values():
+        try:
+            key_of(provider)
+        except UsageError as error:
+            missing[provider.id] = str(error)
+        else:
+            usable.append(provider.id)
+    if len(missing) == 1 or (missing and not usable):
+        raise UsageError(next(iter(missing.values())))
+    if missing:
+        raise UsageError(
+            f"The keys of {', '.join(missing)} are not set in the environment or in .env; set them, or ask "
+            f"only those that can be asked: --providers {','.join(usable)}."
+        )
 
 
 def _require_encodable(plan: Plan, solvers: Mapping[str, Solver], adapters: Mapping[str, Adapter]) -> None:

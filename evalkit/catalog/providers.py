@@ -218,7 +218,7 @@ def endpoints_of_weights(repo: str, providers: Sequence[str] | None = None) -> l
         if declaration.weights is not None and declaration.weights.repo.lower() == repo.lower()
     ]
     if found:
-        return [resolve(provider, declaration) for provider, declaration in found]
+        return _all_resolved(repo, found)
     known = weights_declared(declared.provider for declared in load_providers().values())
     if repo.lower() in {name.lower() for name in known}:
         raise UsageError(
@@ -226,6 +226,22 @@ def endpoints_of_weights(repo: str, providers: Sequence[str] | None = None) -> l
             "`evalkit providers` lists who does."
         )
     raise UnknownNameError("weights", repo, known, "`evalkit providers --weights` lists them.")
+
+
+def _all_resolved(repo: str, found: Sequence[tuple[Provider, EndpointDeclaration]]) -> list[Endpoint]:
+    """Endpoints of all declarations, or what keeps some from being asked and who can be."""
+    resolved: list[Endpoint] = []
+    problems: dict[str, str] = {}
+    for provider, declaration in found:
+        try:
+            resolved.append(resolve(provider, declaration))
+        except UsageError as error:
+            problems[provider.id] = str(error)
+    if not problems:
+        return resolved
+    others = ",".join(dict.fromkeys(endpoint.provider.id for endpoint in resolved))
+    mend = f" Or leave it out: --providers {others}" if others else ""
+    raise UsageError(f"{repo}: {' '.join(problems.values())}{mend}")
 
 
 def weights_declared(providers: Iterable[Provider]) -> list[str]:

@@ -77,8 +77,10 @@ def _terms(condition: Condition, provider: Provider) -> str | None:
 
 
 def _pin(condition: Condition, endpoint: Endpoint) -> str | None:
-    if condition.pinned and endpoint.provider.kind == "router" and "@" not in endpoint.model:
-        return "the router is not pinned to one endpoint (write model@endpoint-tag)"
+    if condition.pinned and not endpoint.pinned:
+        mark = endpoint.provider.pin
+        how = f"write model{mark}host" if mark else "it declares no way to pin"
+        return f"the router is not pinned to one endpoint ({how})"
     return None
 
 

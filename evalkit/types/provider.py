@@ -134,7 +134,10 @@ class Weights(_Fact, frozen=True, kw_only=True):
 
 
 class EndpointDeclaration(_Fact, frozen=True, kw_only=True):
-    """One model that a provider offers. `quantization` is what the provider claims."""
+    """One model that a provider offers. `quantization` is what the provider claims.
+
+    `upstream` is, at a router, the name by which it tells that the pinned host answered.
+    """
 
     model: str
     weights: Weights | None = None
@@ -145,6 +148,7 @@ class EndpointDeclaration(_Fact, frozen=True, kw_only=True):
     prices: tuple[Price, ...] = ()
     quirks: Quirks | None = None
     base_url: str | None = None
+    upstream: str | None = None
     note: str | None = None
 
 
@@ -152,8 +156,8 @@ class Provider(_Fact, frozen=True, kw_only=True):
     """One `providers/<id>.yaml`.
 
     `base_url` may hold `${NAME}` or `${NAME:-default}`, filled from the environment when used. `key_env`
-    names the environment variable of the key, or is null where none is needed. `pin` is the router's
-    field for one upstream (routers only).
+    names the environment variable of the key, or is null where none is needed. `pin` is, for routers, the
+    mark in a model's name before the one upstream that shall serve it.
     """
 
     id: str
@@ -171,6 +175,7 @@ class Provider(_Fact, frozen=True, kw_only=True):
     filters: tuple[FilterRule, ...] = ()
     limits: Limits = Limits()
     rate_limit_headers: dict[str, str] = {}
+    pin: str | None = None
     allow_http: bool = False
     endpoints: tuple[EndpointDeclaration, ...] = ()
     note: str | None = None
@@ -193,6 +198,12 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     def model(self) -> str:
         """The provider's own model id."""
         return self.declaration.model
+
+    @property
+    def pinned(self) -> bool:
+        """Whether one known host answers: always, but for a router without a pin."""
+        provider = self.provider
+        return provider.kind != "router" or (provider.pin is not None and provider.pin in self.model)
 
     @property
     def weights(self) -> Weights | None:

@@ -6,8 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evalkit.catalog.providers import endpoint_named, endpoints_of_weights, load_provider, load_providers
+from evalkit import plugins
+from evalkit.catalog.providers import (
+    check_provider,
+    endpoint_named,
+    endpoints_of_weights,
+    load_provider,
+    load_providers,
+    resolve,
+)
+from evalkit.catalog.strict import load_yaml
 from evalkit.errors import DefinitionError, UnknownNameError, UsageError
+from evalkit.shipped import shipped
+from evalkit.types.provider import Provider
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,8 +47,84 @@ def declare(workdir: Path, name: str = "example", yaml: str = YAML) -> None:
     (workdir / "providers" / f"{name}.yaml").write_text(yaml.format(id=name), encoding="utf-8")
 
 
-def test_every_shipped_declaration_is_sound() -> None:
-    assert {"embedded-reference", "embedded-cutrate", "embedded-misset"} <= set(load_providers())
+SHIPPED = sorted(shipped("providers").glob("*.yaml"))
+NAMED = [
+    "deepseek",
+    "moonshot",
+    "moonshot-cn",
+    "zai",
+    "bigmodel",
+    "minimax",
+    "minimax-cn",
+    "dashscope",
+    "dashscope-cn",
+    "siliconflow",
+    "siliconflow-cn",
+    "together",
+    "fireworks",
+    "deepinfra",
+    "groq",
+    "baseten",
+    "nebius",
+    "parasail",
+    "cerebras",
+    "sambanova",
+    "novita",
+    "chutes",
+    "huggingface",
+    "azure",
+    "bedrock",
+    "vertex",
+    "openrouter",
+    "openai",
+    "anthropic",
+    "google",
+    "vllm",
+    "sglang",
+    "llama-cpp",
+    "ollama",
+    "lm-studio",
+]
+COUNTRIES = {"CN", "DE", "FR", "NL", "SG", "US"}
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_every_shipped_declaration_is_sound(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_RESOURCE", "mine")
+    monkeypatch.setenv("VERTEX_PROJECT", "mine")
+    provider = load_yaml(file, Provider)
+    check_provider(provider, file)
+    assert plugins.adapter(provider.adapter).name == provider.adapter
+    assert (provider.auth == "none") == (provider.key_env is None)
+    facts = {
+        provider.operator.country,
+        provider.operator.parent_country,
+        *(provider.processing_countries or ()),
+    }
+    assert facts - {None} <= COUNTRIES
+    for declaration in provider.endpoints:
+        endpoint = resolve(provider, declaration)
+        assert endpoint_named(endpoint.id).declaration == declaration
+        assert endpoint.pinned
+        if declaration.weights is not None:
+            assert declaration.weights.repo.count("/") == 1
+
+
+def test_every_provider_that_users_expect_is_there() -> None:
+    assert set(NAMED) <= set(load_providers())
+    assert len(NAMED) >= 30
+
+
+def test_weights_stand_for_all_their_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = endpoints_of_weights("deepseek-ai/deepseek-v3.1", ["together", "novita", "sambanova"])
+    assert {e.id for e in chosen} == {
+        "novita:deepseek/deepseek-v3.1",
+        "sambanova:DeepSeek-V3.1",
+        "together:deepseek-ai/DeepSeek-V3.1",
+    }
+    monkeypatch.delenv("VERTEX_PROJECT", raising=False)
+    with pytest.raises(UsageError, match=r"needs \$VERTEX_PROJECT.*--providers baseten,deepinfra"):
+        endpoints_of_weights("deepseek-ai/DeepSeek-V3.1")
 
 
 def test_a_file_in_the_working_folder_adds_a_provider(workdir: Path) -> None:

@@ -132,3 +132,17 @@ def check_provider(
         )
     if any(result.verdict != "ok" for result in results):
         raise typer.Exit(int(ExitCode.INFRASTRUCTURE))
+
+
+@providers_app.command()
+def discover(
+    router: Annotated[str, typer.Argument(help="Router by id: openrouter.")],
+    model: Annotated[str, typer.Argument(help="Model as the router names it: author/slug.")],
+) -> None:
+    """Ask a router which hosts serve a model, and declare them in ./providers."""
+    from evalkit.app.discover import discover as ask
+
+    found = ask(router, model)
+    for line in found.changes:
+        typer.echo(line)
+    typer.echo(f"{found.file}: {found.endpoints} endpoints of {model}.")

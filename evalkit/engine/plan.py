@@ -7,7 +7,6 @@ the time of day nor a host that slows down during the run favours one of them.
 from __future__ import annotations
 
 import random
-from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -73,16 +72,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def trials(self, endpoints: Sequence[Endpoint]) -> Iterator[Trial]:
         """The trials of some endpoints in working order, made as they are asked for."""
         order = self._order()
-        lanes = [
-            (Trial(loaded, sample, endpoint, epoch) for loaded, sample, epoch in order)
+        return (
+            Trial(loaded, sample, endpoint, epoch)
+            for loaded, sample, epoch in order
             for endpoint in endpoints
-        ]
-        return (trial for trial in chain.from_iterable(zip_longest(*lanes)) if trial is not None)
+        )
 
     def _order(self) -> list[tuple[LoadedSuite, Sample, int]]:
         order: list[tuple[LoadedSuite, Sample, int]] = []
         for loaded in self.suites:
             for epoch in range(1, self.epochs_of(loaded) + 1):
                 order += [(loaded, sample, epoch) for sample in self.samples_of(loaded)]
-        random.Random(self.seed).shuffle(order)  # noqa: S311  # an order, not a secret  # an order, not a secret
+        random.Random(self.seed).shuffle(order)  # noqa: S311  # an order, not a secret
         return order

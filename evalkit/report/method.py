@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -40,6 +41,7 @@ def method(basis: Basis) -> tuple[Section, ...]:
         _prices(basis),
         _policy(basis),
         _exclusions(basis),
+        _failures(basis),
         _measures(),
         _methods_used(basis),
         _software(basis),
@@ -215,6 +217,21 @@ def _exclusions(basis: Basis) -> Section:
     text = () if rows else ("Nothing was left out: every planned trial was delivered and scored.",)
     head = ("endpoint", "suite", "reason", "trials")
     return Section(id="exclusions", title="What is left out, and why", head=head, rows=tuple(rows), text=text)
+
+
+def _failures(basis: Basis) -> Section:
+    """What hosts said in the place of an answer, most frequent first."""
+    said: Counter[tuple[str, str, str]] = Counter()
+    for run in basis.runs:
+        for g in run.generations:
+            if g.failure is not None:
+                said[g.endpoint, g.outcome.value, g.failure.message[:200]] += 1
+    rows = tuple(
+        (tidy(endpoint), outcome, tidy(message), count(number))
+        for (endpoint, outcome, message), number in said.most_common(50)
+    )
+    head = ("endpoint", "outcome", "what was said", "generations")
+    return Section(id="failures", title="What came instead of an answer", head=head, rows=rows)
 
 
 def _measures() -> Section:

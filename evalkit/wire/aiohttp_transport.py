@@ -12,7 +12,7 @@ import aiohttp
 
 from evalkit import __version__
 from evalkit.wire.arrival import Arrival
-from evalkit.wire.keys import auth_headers
+from evalkit.wire.keys import auth_headers, without_key
 
 if TYPE_CHECKING:
     from evalkit.types.provider import Endpoint
@@ -48,7 +48,7 @@ class AiohttpTransport:
             arrival.fail("cut" if arrival.status else "connect", str(error) or "connection lost")
         except (aiohttp.ClientError, ValueError) as error:
             arrival.fail("cut" if arrival.status else "protocol", str(error) or type(error).__name__)
-        return arrival.reply()
+        return without_key(arrival.reply(), endpoint.provider)
 
     async def close(self) -> None:
         """Let go of connections."""

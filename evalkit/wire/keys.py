@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
     from evalkit.types.provider import Endpoint, Provider
+    from evalkit.types.wire import Reply
+
+_SHORTEST = 8
+"""A shorter value, such as the word that a local server takes for a key, is no secret."""
 
 
 def key_of(provider: Provider) -> str | None:
@@ -42,3 +48,18 @@ def auth_headers(endpoint: Endpoint) -> dict[str, str]:
     if provider.auth == "bearer":
         return {"authorization": f"Bearer {key}"}
     return {provider.auth: key}
+
+
+def without_key(reply: Reply, provider: Provider) -> Reply:
+    """The reply with the key struck out, should the host have sent it back; lengths stay as they were."""
+    key = os.environ.get(provider.key_env, "").strip() if provider.key_env is not None else ""
+    if len(key) < _SHORTEST:
+        return reply
+    struck = "*" * len(key)
+    error = reply.error
+    if key.encode() in reply.body:
+        reply = msgspec.structs.replace(reply, body=reply.body.replace(key.encode(), struck.encode()))
+    if error is not None and key in error.message:
+        mended = msgspec.structs.replace(error, message=error.message.replace(key, struck))
+        reply = msgspec.structs.replace(reply, error=mended)
+    return reply

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 
 from evalkit.wire.arrival import Arrival
-from evalkit.wire.keys import key_of
+from evalkit.wire.keys import key_of, without_key
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -55,7 +55,7 @@ class PackageTransport(ABC):
         except (package.APIConnectionError, httpx2.TransportError, ValueError) as error:
             cause = error.__cause__ or error
             arrival.fail("cut" if arrival.status else "connect", str(cause) or type(cause).__name__)
-        return arrival.reply()
+        return without_key(arrival.reply(), endpoint.provider)
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -29,6 +29,7 @@ from evalkit.store.reuse import EarlierRun
 from evalkit.types.generation import Outcome, TrialKey
 from evalkit.types.run import SCHEMA, Manifest, Status
 from evalkit.types.wire import Timeouts
+from evalkit.wire.keys import secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +84,7 @@ def execute(setup: Setup, conduct: Conduct, progress: Progress) -> Ended:
     _require_prices(setup, conduct.budget)
     resumed = (folder / MANIFEST).is_file()
     with ExitStack() as stack:
-        writer = stack.enter_context(RunWriter(folder))
+        writer = stack.enter_context(RunWriter(folder, secrets=_secrets(setup)))
         earlier = [stack.enter_context(EarlierRun(other)) for other in conduct.reuse]
         manifest = _continued(folder, setup) if resumed else _fresh(folder.name, setup, conduct)
         writer.write_manifest(msgspec.structs.replace(manifest, status="running"))
@@ -114,7 +115,7 @@ def rescore(folder: Path, conduct: Conduct, progress: Progress) -> Ended:
     """
     setup = reopen(folder)
     manifest = read_manifest(folder)
-    with RunWriter(folder, scores="scores.new.jsonl") as writer:
+    with RunWriter(folder, "scores.new.jsonl", _secrets(setup)) as writer:
         workers = _workers(setup, conduct, writer, progress, Wires())
         tally = asyncio.run(_work(setup.plan, workers, None))
         if tally.stopped is None:
@@ -219,6 +220,10 @@ def _workers(setup: Setup, conduct: Conduct, writer: RunWriter, progress: Progre
         concurrency={name: limiters[name].ceiling for name in setup.plan.providers()},
         sandbox=_sandbox(conduct.sandbox) if setup.needs_sandbox else None,
     )
+
+
+def _secrets(setup: Setup) -> tuple[str, ...]:
+    return secrets_of(e.provider for e in (*setup.plan.endpoints, *setup.judges.values()))
 
 
 def _timeouts(total_s: float | None) -> Timeouts:

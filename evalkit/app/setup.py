@@ -107,6 +107,7 @@ def prepare(options: RunOptions) -> Setup:
     solvers = {loaded.suite.id: plugins.solver(loaded.suite.solver) for loaded in suites}
     scorers = {loaded.suite.id: _scorers(loaded) for loaded in suites}
     judges = _judges(scorers)
+    _require_foreign_judges(tuple(judges.values()), endpoints)
     policy_file, records = _checked_policy(options.policy, suites, endpoints, tuple(judges.values()))
     own = load_prices(options.prices)
     _require_keys((*endpoints, *judges.values()))
@@ -200,6 +201,23 @@ def _scorers(loaded: LoadedSuite) -> tuple[Scorer, ...]:
 def _judges(scorers: Mapping[str, Sequence[Scorer]]) -> dict[str, Endpoint]:
     names = {name for group in scorers.values() for scorer in group for name in getattr(scorer, "judges", ())}
     return {name: endpoint_named(name) for name in sorted(names)}
+
+
+def _require_foreign_judges(judges: Sequence[Endpoint], endpoints: Sequence[Endpoint]) -> None:
+    """No vendor's model judges that vendor's model: it would prefer its own manner."""
+    subjects = {_vendor(endpoint): endpoint.id for endpoint in endpoints}
+    for judge in judges:
+        if _vendor(judge) in subjects:
+            raise UsageError(
+                f"{judge.id} would judge {subjects[_vendor(judge)]}, a model of the same vendor "
+                f"({_vendor(judge)}); name a judge of another vendor in the suite's scorer."
+            )
+
+
+def _vendor(endpoint: Endpoint) -> str:
+    """Who made the model: the owner of its weights, or the provider that alone has it."""
+    weights = endpoint.weights
+    return weights.repo.partition("/")[0].lower() if weights is not None else endpoint.provider.id
 
 
 def _checked_policy(

@@ -23,6 +23,7 @@ from evalkit.types.run import SCHEMA, Manifest
 from evalkit.types.suite import LoadedSuite, Sample
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
 MANIFEST = "manifest.json"
@@ -37,9 +38,16 @@ class _Schema(msgspec.Struct, frozen=True):
 class RunWriter:
     """The one process that may write to a run folder, as a context manager."""
 
-    def __init__(self, folder: Path, scores: str = SCORES) -> None:
-        """Remember the folder; nothing is touched yet. `scores` is the file that new scores go to."""
+    def __init__(self, folder: Path, scores: str = SCORES, secrets: Sequence[str] = ()) -> None:
+        """Remember the folder; nothing is touched yet.
+
+        Args:
+            folder: The run's.
+            scores: The file that new scores go to.
+            secrets: What must not be in the journals, should an answer hold it.
+        """
         self.folder = folder
+        self._secrets = secrets
         self._scores = scores
         self.journal: RunJournal
         self._lock = -1
@@ -66,7 +74,7 @@ class RunWriter:
         if self._scores != SCORES:
             (self.folder / self._scores).unlink(missing_ok=True)  # of an earlier try that was cut off
         try:
-            self.journal = RunJournal(self.folder, self._scores)
+            self.journal = RunJournal(self.folder, self._scores, self._secrets)
         except EvalkitError:
             os.close(self._lock)
             raise

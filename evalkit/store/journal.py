@@ -38,13 +38,14 @@ class Head(msgspec.Struct, frozen=True):
 class AppendFile:
     """A file of JSON lines that only grows."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create `path` and cut a torn last line.
+    def __init__(self, path: Path, secrets: Sequence[str] = ()) -> None:
+        """Open or create `path` and cut a torn last line. `secrets` are struck out of every row.
 
         Raises:
             InfrastructureError: it cannot be written.
         """
         self.path = path
+        self._secrets = [msgspec.json.encode(secret)[1:-1] for secret in secrets]
         self._encoder = msgspec.json.Encoder()
         try:
             _mend_tail(path)
@@ -64,6 +65,9 @@ class AppendFile:
             InfrastructureError: the disk is full or gone. The file ends where it ended before.
         """
         data = b"".join(self._encoder.encode(row) + b"\n" for row in rows)
+        for secret in self._secrets:
+            if secret in data:
+                data = data.replace(secret, b"*" * len(secret))
         start = self.size
         try:
             written = 0
@@ -105,7 +109,7 @@ class AppendFile:
 class RunJournal:
     """Generations and scores of one run, with an index of what was answered."""
 
-    def __init__(self, folder: Path, scores: str = "scores.jsonl") -> None:
+    def __init__(self, folder: Path, scores: str = "scores.jsonl", secrets: Sequence[str] = ()) -> None:
         """Open the journals in `folder` and index the answers that are there.
 
         Raises:
@@ -113,8 +117,8 @@ class RunJournal:
             InfrastructureError: the folder cannot be written.
         """
         self._path = folder / "generations.jsonl"
-        self._generations = AppendFile(self._path)
-        self._scores = AppendFile(folder / scores)
+        self._generations = AppendFile(self._path, secrets)
+        self._scores = AppendFile(folder / scores, secrets)
         self._index: dict[str, int] = {}
         self._failed: dict[str, int] = {}
         try:

@@ -10,6 +10,8 @@ import msgspec
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from evalkit.types.provider import Endpoint, Provider
     from evalkit.types.wire import Reply
 
@@ -48,6 +50,12 @@ def auth_headers(endpoint: Endpoint) -> dict[str, str]:
     if provider.auth == "bearer":
         return {"authorization": f"Bearer {key}"}
     return {provider.auth: key}
+
+
+def secrets_of(providers: Iterable[Provider]) -> tuple[str, ...]:
+    """The keys that are set, for striking them out of records."""
+    found = (os.environ.get(p.key_env, "").strip() for p in providers if p.key_env is not None)
+    return tuple(dict.fromkeys(key for key in found if len(key) >= _SHORTEST))
 
 
 def without_key(reply: Reply, provider: Provider) -> Reply:

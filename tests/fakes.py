@@ -76,6 +76,9 @@ class OpenRouter(Fake):
         super().__init__()
         self._script = script
         self.hosts = hosts
+        silent = ["Moonshot AI", *(f"Silent host {n}" for n in range(28))]
+        telling = ["DeepInfra", "Google", *(f"Host {n}" for n in range(70))]
+        self.countries = dict.fromkeys(silent) | dict.fromkeys(telling, "US")
         self._liar = liar
 
     def routes(self, app: web.Application) -> None:
@@ -139,8 +142,13 @@ class OpenRouter(Fake):
     async def _providers(self, _: web.Request) -> web.Response:
         """As recorded in August 2026: 29 of 101 tell no country."""
         rows = [
-            {"name": f"Host {n}", "slug": f"host-{n}", "headquarters": None if n < 29 else "US"}
-            for n in range(101)
+            {
+                "name": name,
+                "slug": name.lower().replace(" ", "-"),
+                "headquarters": country,
+                "datacenters": [country] if country else None,
+            }
+            for name, country in self.countries.items()
         ]
         return web.json_response({"data": rows})
 

@@ -13,7 +13,7 @@ import yaml
 from evalkit.catalog.providers import load_provider, resolve
 from evalkit.errors import InfrastructureError, UsageError
 from evalkit.store.folder import replace_file
-from evalkit.types.provider import EndpointDeclaration, Price, Provider, Source, Weights
+from evalkit.types.provider import EndpointDeclaration, Host, Operator, Price, Provider, Source, Weights
 from evalkit.types.wire import Call, Timeouts
 from evalkit.wire.aiohttp_transport import AiohttpTransport
 
@@ -42,10 +42,14 @@ def discover(router: str, model: str) -> Discovered:
     provider = load_provider(router).provider
     if provider.adapter != "openrouter":
         raise UsageError(f"{router!r} lists no endpoints of models; `discover` knows OpenRouter's listing.")
-    listed, weights = asyncio.run(_ask(provider, model))
+    listing = asyncio.run(_ask(provider, model))
     today = datetime.now(UTC).date().isoformat()
     url = f"{provider.base_url}/models/{model}/endpoints"
-    found = tuple(_declared(model, entry, weights, Source(url=url, read=today)) for entry in listed)
+    hosts = _hosts(listing.hosts, Source(url=f"{provider.base_url}/providers", read=today))
+    found = tuple(
+        _declared(model, entry, listing.weights, hosts, Source(url=url, read=today))
+        for entry in listing.endpoints
+    )
     before = {e.model: e for e in provider.endpoints if e.model.partition("@")[0] == model}
     others = tuple(e for e in provider.endpoints if e.model not in before)
     file = Path("providers") / f"{provider.id}.yaml"
@@ -53,11 +57,20 @@ def discover(router: str, model: str) -> Discovered:
     return Discovered(file=file, endpoints=len(found), changes=tuple(_changes(before, found)))
 
 
-async def _ask(provider: Provider, model: str) -> tuple[list[dict[str, Any]], Weights | None]:
+class _Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """What the router said, as it said it."""
+
+    endpoints: list[dict[str, Any]]
+    weights: Weights | None
+    hosts: Any
+
+
+async def _ask(provider: Provider, model: str) -> _Listing:
     transport = AiohttpTransport()
     try:
         answer = await _get(transport, provider, f"/models/{model}/endpoints")
         models = await _get(transport, provider, "/models")
+        hosts = await _get(transport, provider, "/providers")
     finally:
         await transport.close()
     data = answer.get("data")
@@ -74,7 +87,8 @@ async def _ask(provider: Provider, model: str) -> tuple[list[dict[str, Any]], We
         else iter(()),
         None,
     )
-    return listed, Weights(repo=hub) if isinstance(hub, str) and hub else None
+    weights = Weights(repo=hub) if isinstance(hub, str) and hub else None
+    return _Listing(endpoints=listed, weights=weights, hosts=hosts.get("data"))
 
 
 async def _get(transport: AiohttpTransport, provider: Provider, path: str) -> dict[str, Any]:
@@ -92,8 +106,29 @@ async def _get(transport: AiohttpTransport, provider: Provider, path: str) -> di
     return answer
 
 
+def _hosts(listed: Any, source: Source) -> dict[str, Host]:
+    """What the router publishes of each host, by name. It says nothing of parents, nor of many countries.
+
+    Its `headquarters` are the contracting entity's, which tells nothing of who controls that entity.
+    """
+    found: dict[str, Host] = {}
+    for entry in listed if isinstance(listed, list) else ():
+        if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+            continue
+        country, places = entry.get("headquarters"), entry.get("datacenters")
+        named = tuple(p for p in places if isinstance(p, str)) if isinstance(places, list) else ()
+        found[entry["name"]] = Host(
+            operator=Operator(
+                name=entry["name"], country=country if isinstance(country, str) else None, source=source
+            ),
+            processing_countries=named or None,
+            processing_source=source if named else None,
+        )
+    return found
+
+
 def _declared(
-    model: str, entry: dict[str, Any], weights: Weights | None, source: Source
+    model: str, entry: dict[str, Any], weights: Weights | None, hosts: dict[str, Host], source: Source
 ) -> EndpointDeclaration:
     claimed = entry.get("quantization")
     name = entry.get("provider_name")
@@ -105,6 +140,7 @@ def _declared(
         max_output=_whole(entry.get("max_completion_tokens")),
         prices=tuple(_prices(entry.get("pricing"), source)),
         upstream=name if isinstance(name, str) else None,
+        host=hosts.get(name) if isinstance(name, str) else None,
     )
 
 
@@ -178,4 +214,8 @@ def _changes(before: dict[str, EndpointDeclaration], found: tuple[EndpointDeclar
 def _facts(endpoint: EndpointDeclaration) -> object:
     """What matters of an endpoint; the day on which it was read does not."""
     rows = tuple(msgspec.structs.replace(row, source=None) for row in endpoint.prices)
-    return msgspec.structs.replace(endpoint, prices=rows)
+    host = endpoint.host
+    if host is not None:
+        operator = msgspec.structs.replace(host.operator, source=None)
+        host = msgspec.structs.replace(host, operator=operator, processing_source=None)
+    return msgspec.structs.replace(endpoint, prices=rows, host=host)

@@ -1,5 +1,7 @@
 """Decides whether an endpoint may see data of a sensitivity, from its published facts.
 
+Behind a router a second party reads the prompt, so every condition is asked of the router and of that host.
+
 Unknown is not yes: a fact that is not published does not prove a condition.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from evalkit.types.provider import Host, Operator
 from evalkit.types.run import PolicyRecord
 
 if TYPE_CHECKING:
@@ -39,17 +42,29 @@ def check(policy: Policy, suite: Suite, endpoint: Endpoint, role: str = "subject
 
 
 def _judge(condition: Condition, endpoint: Endpoint) -> tuple[bool, str, dict[str, Any]]:
-    provider = endpoint.provider
-    facts = _facts(provider)
+    facts = _facts(endpoint.provider)
+    if endpoint.declaration.host is not None:
+        facts["host"] = _facts(endpoint.declaration.host)
     if condition.self_hosted:
         return False, "only servers of your own are allowed", facts
-    for failed in (_countries(condition, provider), _terms(condition, provider), _pin(condition, endpoint)):
-        if failed:
-            return False, failed, facts
+    failed = _pin(condition, endpoint)
+    for whose, party in _parties(endpoint):
+        failed = failed or _countries(condition, party, whose) or _terms(condition, party, whose)
+    if failed:
+        return False, failed, facts
     return True, "every condition is proven by published facts", facts
 
 
-def _countries(condition: Condition, provider: Provider) -> str | None:
+def _parties(endpoint: Endpoint) -> tuple[tuple[str, Provider | Host], ...]:
+    """Who gets to read a prompt, the provider first; a host of which nothing is declared proves nothing."""
+    own = ("", endpoint.provider)
+    if endpoint.provider.kind != "router":
+        return (own,)
+    host = endpoint.declaration.host or Host(operator=Operator(name="not published"))
+    return own, (" of the host behind the router", host)
+
+
+def _countries(condition: Condition, provider: Provider | Host, whose: str) -> str | None:
     places: tuple[tuple[str, tuple[str, ...] | None, tuple[str, ...] | None], ...] = (
         ("operator", condition.operator_countries, _one(provider.operator.country)),
         ("parent", condition.parent_countries, _one(provider.operator.parent_country)),
@@ -59,20 +74,20 @@ def _countries(condition: Condition, provider: Provider) -> str | None:
         if allowed is None:
             continue
         if not actual:
-            return f"{name} country is not published; allowed: {', '.join(allowed)}"
+            return f"{name} country{whose} is not published; allowed: {', '.join(allowed)}"
         outside = [country for country in actual if country not in allowed]
         if outside:
-            return f"{name} country {', '.join(outside)} is not among {', '.join(allowed)}"
+            return f"{name} country{whose} {', '.join(outside)} is not among {', '.join(allowed)}"
     return None
 
 
-def _terms(condition: Condition, provider: Provider) -> str | None:
+def _terms(condition: Condition, provider: Provider | Host, whose: str) -> str | None:
     terms = provider.terms
     if condition.no_training and terms.training not in {"never", "opt_in"}:
-        return f"no training on prompts is not proven (published: {terms.training or 'nothing'})"
+        return f"no training on prompts{whose} is not proven (published: {terms.training or 'nothing'})"
     retained_by_default = terms.zero_retention != "default" and terms.retention_days != 0
     if condition.zero_retention and retained_by_default:
-        return f"zero retention is not proven (published: {terms.zero_retention or 'nothing'})"
+        return f"zero retention{whose} is not proven (published: {terms.zero_retention or 'nothing'})"
     return None
 
 
@@ -92,7 +107,7 @@ def _read_on(source: Source | None) -> str | None:
     return source.read if source else None
 
 
-def _facts(provider: Provider) -> dict[str, Any]:
+def _facts(provider: Provider | Host) -> dict[str, Any]:
     return {
         "operator": provider.operator.name,
         "operator_country": provider.operator.country,

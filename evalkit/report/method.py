@@ -140,6 +140,11 @@ def _facts(c: Column) -> Iterator[tuple[str, ...]]:
     yield row("parent's country", operator.parent_country, operator.source)
     processing = ", ".join(provider.processing_countries) if provider.processing_countries else None
     yield row("processing", processing, provider.processing_source)
+    if (host := declared.host) is not None:
+        at, read = host.operator.country, host.operator.source
+        yield row("host behind the router", host.operator.name, read)
+        yield row("that host's country", at, read)
+        yield row("that host's datacentres", ", ".join(host.processing_countries or ()) or None, read)
     yield row("training on prompts", terms.training, terms.source)
     yield row("retention, days", terms.retention_days, terms.source)
     if declared.note or provider.note:

@@ -133,10 +133,20 @@ class Weights(_Fact, frozen=True, kw_only=True):
     revision: str | None = None
 
 
+class Host(_Fact, frozen=True, kw_only=True):
+    """Who runs an endpoint behind a router: the facts that a provider declares of itself."""
+
+    operator: Operator
+    processing_countries: tuple[str, ...] | None = None
+    processing_source: Source | None = None
+    terms: Terms = Terms()
+
+
 class EndpointDeclaration(_Fact, frozen=True, kw_only=True):
     """One model that a provider offers. `quantization` is what the provider claims.
 
-    `upstream` is, at a router, the name by which it tells that the pinned host answered.
+    At a router, `upstream` is the name by which it tells that the pinned host answered, and `host` is what is
+    known of that host: prompts go to both, so a policy asks the facts of both.
     """
 
     model: str
@@ -149,6 +159,7 @@ class EndpointDeclaration(_Fact, frozen=True, kw_only=True):
     quirks: Quirks | None = None
     base_url: str | None = None
     upstream: str | None = None
+    host: Host | None = None
     note: str | None = None
 
 

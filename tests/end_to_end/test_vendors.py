@@ -65,6 +65,13 @@ def test_discovery_declares_endpoints_that_can_be_pinned_and_asked(make_suite: C
         assert peak.hours_utc == ((1.0, 4.5),)
         assert [e.declaration.quantization for e in endpoints] == ["fp8", None, None]
         assert endpoints[0].provider.processing_countries is None
+        told, silent = endpoints[0].declaration.host, endpoints[1].declaration.host
+        assert told is not None
+        assert silent is not None
+        assert (told.operator.country, told.processing_countries) == ("US", ("US",))
+        assert (silent.operator.country, silent.processing_countries) == (None, None)
+        assert told.operator.source is not None
+        assert told.operator.source.url.endswith("/providers")
         ran = evalkit("run", "tiny", "--weights", "org/Model", "--run", "r")
         assert ran.returncode == 0, ran.stderr
         body = router.requests[0]
@@ -107,6 +114,27 @@ def test_an_unpinned_router_sees_nothing_that_is_not_public(
         done = evalkit("run", "tiny", "--on", "openrouter:org/model")
         assert done.returncode == 3, done.stderr
         assert router.requests == []
+
+
+@pytest.mark.usefixtures("key")
+def test_a_pinned_host_must_prove_its_country_too(make_suite: Callable[..., None]) -> None:
+    """That the router sits in an allowed country says nothing of the host that it hands the prompt to."""
+    make_suite(1, sensitivity="internal")
+    Path("policy.yaml").write_text(
+        "version: 1\ntitle: ours\nsensitivities:\n  internal: {operator_countries: [US]}\n", encoding="utf-8"
+    )
+    with fakes.OpenRouter(hosts=HOSTS) as router:
+        at(router.url, "openrouter")
+        assert evalkit("providers", "discover", "openrouter", "org/model").returncode == 0
+        silent = evalkit("run", "tiny", "--on", "openrouter:org/model@moonshotai", "--run", "a")
+        assert silent.returncode == 3
+        assert "operator country of the host behind the router is not published" in silent.stderr
+        undeclared = evalkit("run", "tiny", "--on", "openrouter:org/model@novita/fp8", "--run", "b")
+        assert undeclared.returncode == 3
+        assert router.requests == []
+        proven = evalkit("run", "tiny", "--on", "openrouter:org/model@deepinfra/fp8", "--run", "c")
+        assert proven.returncode == 0, proven.stderr
+        assert len(router.requests) == 1
 
 
 @pytest.mark.usefixtures("key")

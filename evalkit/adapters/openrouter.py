@@ -9,7 +9,7 @@ is kept on record and counts for nobody. Source: openrouter.ai/docs, as of 2026-
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -53,17 +53,18 @@ class OpenRouter:
             return _discarded(decoded, "cached", "the router answered from its cache")
         parts = _last_parts(reply)
         if decoded.failure is not None:
-            return _of_router(decoded, parts, reply)
-        response = decoded.response
-        if response is None:
+            decoded = _of_router(decoded, parts, reply)
+        served = _served(parts, decoded)
+        if (response := decoded.response) is not None:
+            decoded = msgspec.structs.replace(
+                decoded, response=msgspec.structs.replace(response, served_by=served)
+            )
+            if response.text and _counted_nothing(parts.get("usage")):
+                return _discarded(decoded, "cached", "an answer without a token counted is a replay")
+        pinned = _pinned_host(endpoint)
+        if pinned is None or served is None or pinned.is_(served) or decoded.outcome.is_failure:
             return decoded
-        served = _selected(parts.get("openrouter_metadata")) or response.served_by
-        response = msgspec.structs.replace(response, served_by=served)
-        decoded = msgspec.structs.replace(decoded, response=response)
-        expected = _pinned_host(endpoint)
-        if expected is not None and served is not None and not _same_host(expected, served):
-            return _discarded(decoded, "not_pinned", f"served by {served}, not by the pinned {expected}")
-        return decoded
+        return _discarded(decoded, "not_pinned", f"served by {served}, not by the pinned {pinned.name}")
 
 
 def split(model: str) -> tuple[str, str | None]:
@@ -87,16 +88,46 @@ def _as_sent(endpoint: Endpoint) -> Endpoint:
     return msgspec.structs.replace(endpoint, declaration=declaration, quirks=quirks)
 
 
-def _pinned_host(endpoint: Endpoint) -> str | None:
-    """The upstream's name as the router tells it: as discovered, else made from the tag."""
+class _Pinned(NamedTuple):
+    """The upstream that shall answer; `exact` where its name was discovered, not made from the tag."""
+
+    name: str
+    exact: bool
+
+    def is_(self, served: str) -> bool:
+        """`z-ai` is `Z.AI`; a tag may be longer than the name, as `google-vertex` is for `Google`."""
+        wanted, found = (re.sub(r"[^a-z0-9]", "", name.lower()) for name in (self.name, served))
+        return wanted == found if self.exact else bool(found) and wanted.startswith(found)
+
+
+def _pinned_host(endpoint: Endpoint) -> _Pinned | None:
     _, tag = split(endpoint.model)
-    return None if tag is None else endpoint.declaration.upstream or tag.partition("/")[0]
+    if tag is None:
+        return None
+    known = endpoint.declaration.upstream
+    return _Pinned(known or tag.partition("/")[0], exact=known is not None)
 
 
-def _same_host(expected: str, served: str) -> bool:
-    """`z-ai` is `Z.AI`; a tag may be longer than the name, as `google-vertex` is for `Google`."""
-    wanted, found = (re.sub(r"[^a-z0-9]", "", name.lower()) for name in (expected, served))
-    return bool(found) and wanted.startswith(found)
+def _served(parts: dict[str, Any], decoded: Decoded) -> str | None:
+    """Who answered or refused: by the metadata, else by the body, else by the error."""
+    told = (
+        _selected(parts.get("openrouter_metadata")),
+        decoded.response.served_by if decoded.response is not None else None,
+        parts.get("provider"),
+        _error_metadata(parts).get("provider_name"),
+    )
+    return next((name for name in told if isinstance(name, str) and name), None)
+
+
+def _error_metadata(parts: dict[str, Any]) -> dict[str, Any]:
+    found = parts.get("error")
+    metadata = found.get("metadata") if isinstance(found, dict) else None
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _counted_nothing(usage: Any) -> bool:
+    """The router sets every count of a replayed answer to 0."""
+    return isinstance(usage, dict) and usage.get("prompt_tokens") == 0 and usage.get("completion_tokens") == 0
 
 
 def _last_parts(reply: Reply) -> dict[str, Any]:
@@ -106,7 +137,7 @@ def _last_parts(reply: Reply) -> dict[str, Any]:
         return whole
     found: dict[str, Any] = {}
     for line in reply.body.splitlines():
-        if b"openrouter_metadata" in line or b'"error"' in line:
+        if any(name in line for name in (b"openrouter_metadata", b'"error"', b'"provider"', b'"usage"')):
             found |= json_object(line.removeprefix(b"data:").strip()) or {}
     return found
 
@@ -131,16 +162,15 @@ def _of_router(decoded: Decoded, parts: dict[str, Any], reply: Reply) -> Decoded
     error = outcomes.host_error(parts, reply.status)
     if error is None:
         return decoded
-    found = parts.get("error")
-    metadata = found.get("metadata") if isinstance(found, dict) else None
-    metadata = metadata if isinstance(metadata, dict) else {}
+    metadata = _error_metadata(parts)
     if error.code == "refusal":
         return _model_refused(error.message, reply)
     if metadata.get("limit_source") == "openrouter_in_flight_budget":
         return msgspec.structs.replace(decoded, outcome=Outcome.RATE_LIMITED, retryable=True)
     if "patterns" in metadata or _stopped_by_guardrail(parts):
         return msgspec.structs.replace(decoded, outcome=Outcome.ROUTER_BLOCK, retryable=False)
-    if decoded.outcome is Outcome.HOST_INPUT_FILTER and _never_reached_a_host(parts):
+    of_a_host = bool(metadata.get("provider_name"))  # moderation that this host demands comes before it
+    if decoded.outcome is Outcome.HOST_INPUT_FILTER and not of_a_host and _never_reached_a_host(parts):
         return msgspec.structs.replace(decoded, outcome=Outcome.ROUTER_BLOCK)
     return decoded
 

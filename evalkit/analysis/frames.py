@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 PENDING = "pending"
 """Outcome of a planned trial of which nothing is recorded yet."""
 
+EXCLUDED = "excluded"
+"""Outcome of a trial in which something else than its endpoint answered; it enters no figure."""
+
 Row = dict[str, Any]
 
 
@@ -231,11 +234,12 @@ def _course(subject: list[Generation]) -> Row:
         nothing = {"delivered": False, "answered": False, "turns": 0, "tries": 0, "reused": False}
         return {"outcome": PENDING, **nothing}
     last = subject[-1]
+    excluded = any(g.excluded for g in subject)
     hosts = sorted({g.response.served_by for g in subject if g.response and g.response.served_by})
     return {
-        "outcome": last.outcome.value,
-        "delivered": is_delivered(last),
-        "answered": any(g.response is not None for g in subject),
+        "outcome": EXCLUDED if excluded else last.outcome.value,
+        "delivered": is_delivered(last) and not excluded,
+        "answered": any(g.response is not None for g in subject) and not excluded,
         "turns": len(subject),
         "tries": sum(max(1, len(g.attempts)) for g in subject),
         "reused": any(g.source is not None for g in subject),

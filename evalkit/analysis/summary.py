@@ -130,7 +130,7 @@ def _estimate(values: Table, column: str, make: Callable[..., Estimate], why: st
 def _delivered(part: Table) -> Estimate:
     run = _run(part)
     if run.empty:
-        return Estimate.absent("no trial was run yet", unscored=len(part))
+        return Estimate.absent("no trial that counts was run yet", unscored=len(part))
     made = rate(run["delivered"].to_numpy(dtype=float), run["group"].tolist())
     return made.with_missing(failed=0, unscored=len(part) - len(run))
 
@@ -159,7 +159,7 @@ def _quality_planned(part: Table) -> Estimate:
         return Estimate.absent("no delivered answer has a score", unscored=unscored)
     counted = run[~(run["delivered"] & run["value"].isna())]
     if counted.empty:
-        return Estimate.absent("no trial was run yet", unscored=unscored)
+        return Estimate.absent("no trial that counts was run yet", unscored=unscored)
     values = counted["value"].where(counted["delivered"], 0.0)
     return rate(values.to_numpy(), counted["group"].tolist()).with_missing(failed=0, unscored=unscored)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from evalkit.analysis.frames import PENDING
+from evalkit.analysis.frames import EXCLUDED, PENDING
 from evalkit.analysis.labels import suite_names
 from evalkit.types.generation import Outcome
 
@@ -34,11 +34,11 @@ def scored_table(runs: Sequence[RunData], frames: Frames) -> Any:
     higher_is_better
     refused steered  1 or 0 from the scorer that tells; missing where none did
     refused_known steered_known    the suite has such a scorer
-    pending blocked  by outcome
+    pending blocked  by outcome; what is excluded is still to be measured, so it is pending too
     group            cluster, unique over suites
     """
     table = frames.trials.copy()
-    table["pending"] = table["outcome"] == PENDING
+    table["pending"] = table["outcome"].isin((PENDING, EXCLUDED))
     table["blocked"] = table["outcome"].isin(BLOCKED)
     table["group"] = table["suite"] + "/" + table["cluster"]
     metrics = _metrics(runs)

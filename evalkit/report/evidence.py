@@ -16,7 +16,7 @@ import msgspec
 from evalkit.analysis.frames import latest_scores, latest_turns, names_of, planned, topic_of
 from evalkit.analysis.labels import reference_of, subjects_of
 from evalkit.report.transcript import Turn, describe_answer, describe_input, describe_value
-from evalkit.report.words import LAYERS, NOT_RUN, letter, tidy
+from evalkit.report.words import LAYERS, NOT_ITS_OWN, NOT_RUN, letter, tidy
 from evalkit.types.generation import Generation, TrialKey
 from evalkit.types.run import SuiteRecord
 from evalkit.types.suite import Sample
@@ -157,6 +157,8 @@ class _Index:
     def _standing(self, trial: _Trial, rows: list[ScoreRow], primary: str) -> None:
         subject = [g for g in trial.rows if g.role == "subject"]
         outcome = subject[-1].outcome.value if subject else NOT_RUN
+        if any(g.excluded for g in subject):
+            outcome = NOT_ITS_OWN
         self.outcome[trial.subject][-1] = _number(self.outcomes, outcome)
         for row in rows:
             if row.score is not None and row.score.metric == primary:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from evalkit.analysis.frames import PENDING
+from evalkit.analysis.frames import EXCLUDED, PENDING
 from evalkit.report.numbers import count
 from evalkit.report.words import tidy
 
@@ -40,6 +40,12 @@ def _notices(basis: Basis) -> Iterator[str]:
         yield (
             f"{count(pending)} of {count(len(trials))} planned trials have not been run. Every figure is "
             "over the trials that were run; run the same command again to finish them."
+        )
+    excluded = int((trials["outcome"] == EXCLUDED).sum()) if len(trials) else 0
+    if excluded:
+        yield (
+            f"{count(excluded)} of {count(len(trials))} planned trials are excluded from every figure, "
+            "because another host than the pinned one, or a router's cache, answered."
         )
     yield from _reused(basis)
     if len(basis.columns) == 1:

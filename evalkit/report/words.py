@@ -7,6 +7,7 @@ import re
 from evalkit.types.generation import Outcome
 
 NOT_RUN = "pending"
+NOT_ITS_OWN = "excluded"
 
 LAYERS: dict[str, dict[str, str]] = {
     Outcome.OK.value: {"title": "Answered", "short": "answered", "kind": "ok"},
@@ -31,6 +32,7 @@ LAYERS: dict[str, dict[str, str]] = {
     Outcome.RATE_LIMITED.value: {"title": "Rate limited to the end", "short": "failed", "kind": "fail"},
     Outcome.INFRA_ERROR.value: {"title": "Host or network failed", "short": "failed", "kind": "fail"},
     Outcome.CONFIG_ERROR.value: {"title": "Request rejected", "short": "failed", "kind": "fail"},
+    NOT_ITS_OWN: {"title": "Excluded: another host or a cache answered", "short": "excluded", "kind": "none"},
     NOT_RUN: {"title": "Not run yet", "short": "not run", "kind": "none"},
 }
 """Each outcome as it is shown: a title, a word for narrow places, and the family that colours it."""

@@ -155,6 +155,15 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: str | None = None
 
     @property
+    def excluded(self) -> bool:
+        """Another host or a router's cache answered: it says nothing of the endpoint that was asked."""
+        return (
+            self.outcome is Outcome.INFRA_ERROR
+            and self.failure is not None
+            and self.failure.code in {"not_pinned", "cached"}
+        )
+
+    @property
     def succeeded(self) -> bool:
         """The host did its work, whatever the answer is worth: never asked again."""
         return not self.outcome.is_failure

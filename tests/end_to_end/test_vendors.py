@@ -12,6 +12,8 @@ import pytest
 import yaml
 from aiohttp import web
 
+from evalkit.analysis.frames import build_frames
+from evalkit.analysis.summary import summarize
 from evalkit.app.look import load_run
 from evalkit.catalog.providers import endpoints_of_weights, load_provider
 from tests import fakes
@@ -100,7 +102,59 @@ def test_an_answer_of_another_host_is_excluded_and_listed(make_suite: Callable[.
     assert all(g.response and g.response.text == "four" for g in run.generations)
     assert not [row for row in run.scores if row.score is not None]
     assert evalkit("report", "r", "-o", "r.html").returncode == 0
-    assert "served by Fireworks, not by the pinned deepinfra" in Path("r.html").read_text(encoding="utf-8")
+    page = Path("r.html").read_text(encoding="utf-8")
+    assert "served by Fireworks, not by the pinned deepinfra" in page
+    assert "3 of 3 planned trials are excluded from every figure" in page
+    summary = summarize([run], build_frames([run]))
+    assert [layers.counts for layers in summary.layers if layers.suite] == [{"excluded": 3}]
+    assert {f.estimate.value for f in summary.figures} == {None}  # unknown, and never 0
+
+
+@pytest.mark.usefixtures("key")
+def test_what_a_router_says_in_the_place_of_an_answer(make_suite: Callable[..., None]) -> None:
+    """Moderation, guardrail, a replay, and a stream that ends in an error, over the shipped transport."""
+
+    def refused(code: int, **metadata: object) -> web.Response:
+        return web.json_response(
+            {"error": {"code": code, "message": "no", "metadata": metadata}}, status=code
+        )
+
+    def streamed(*parts: dict[str, Any], **headers: str) -> web.Response:
+        text = ": OPENROUTER PROCESSING\n\n" + "".join(f"data: {json.dumps(part)}\n\n" for part in parts)
+        kind = {"content-type": "text/event-stream"}
+        return web.Response(body=text.encode(), headers={**kind, **headers})
+
+    def script(body: dict[str, Any]) -> web.Response | None:
+        begun = {"provider": "DeepInfra", "choices": [{"delta": {"content": "fo"}}]}
+        ended = {"choices": [{"delta": {"content": "ur"}, "finish_reason": "stop"}]}
+        gone = {"code": 400, "message": "cut", "metadata": {"error_type": "content_policy_violation"}}
+        return {
+            "question 0": refused(
+                403, reasons=["violence"], flagged_input="question", provider_name="DeepInfra"
+            ),
+            "question 1": refused(403, patterns=["secret"]),
+            "question 2": streamed(begun, ended, **{"x-openrouter-cache-status": "HIT"}),
+            "question 3": streamed(begun, {**begun, "error": gone}),
+        }.get(body["messages"][-1]["content"])
+
+    make_suite(5)
+    with fakes.OpenRouter(script, hosts=HOSTS) as router:
+        at(router.url, "openrouter")
+        evalkit("run", "tiny", "--on", "openrouter:org/model@deepinfra/fp8", "--run", "r")
+        assert len(router.requests) == 5  # none of these is asked again
+    run = load_run(Path("results/r"))
+    outcomes = {g.trial.sample: g.outcome.value for g in run.generations}
+    assert outcomes == {
+        "s0000": "host_input_filter",
+        "s0001": "router_block",
+        "s0002": "infra_error",
+        "s0003": "host_output_filter",
+        "s0004": "ok",
+    }
+    cut = next(g.response for g in run.generations if g.trial.sample == "s0003")
+    assert cut is not None
+    assert cut.streamed_then_cut
+    assert [g.trial.sample for g in run.generations if g.excluded] == ["s0002"]
 
 
 @pytest.mark.usefixtures("key")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -16,9 +17,26 @@ from evalkit.types.wire import Timeouts
 from evalkit.wire.aiohttp_transport import AiohttpTransport
 
 if TYPE_CHECKING:
+    from evalkit.types.generation import Failure
     from evalkit.types.provider import Endpoint
 
-Verdict = Literal["ok", "key missing", "unreachable", "refused", "limited", "blocked", "unexpected"]
+Verdict = Literal[
+    "ok",
+    "key missing",
+    "key rejected",
+    "wrong URL",
+    "model unknown",
+    "parameter rejected",
+    "unreachable",
+    "limited",
+    "blocked",
+    "unexpected",
+]
+_MODEL = re.compile(
+    r"model[_ ]not[_ ](found|exist)|(unknown|no such|invalid) model"
+    r"|model\b.{0,80}?\b(not (be )?(found|exist|available|supported)|does not exist|not a valid)",
+    re.IGNORECASE | re.DOTALL,
+)
 
 _REQUEST = Request(
     messages=(Message(role="user", content="Reply with the word: ready"),), settings=Settings(max_tokens=64)
@@ -72,9 +90,28 @@ async def _check(endpoint: Endpoint, transport: AiohttpTransport) -> Checked:
     if decoded.outcome in {Outcome.OK, Outcome.TRUNCATED, Outcome.EMPTY}:
         served = decoded.response.served_model if decoded.response else None
         return Checked(endpoint=endpoint.id, verdict="ok", detail=f"answers as {served or endpoint.model}")
-    verdict: Verdict = "blocked" if decoded.outcome.is_blocked else "unexpected"
-    if decoded.outcome is Outcome.CONFIG_ERROR:
-        verdict = "refused"
-    elif decoded.outcome is Outcome.RATE_LIMITED:
-        verdict = "limited"
-    return Checked(endpoint=endpoint.id, verdict=verdict, detail=f"HTTP {reply.status}: {detail}"[:300])
+    return Checked(
+        endpoint=endpoint.id,
+        verdict=_verdict(decoded.outcome, reply.status, decoded.failure),
+        detail=f"HTTP {reply.status}: {detail}"[:300],
+    )
+
+
+def _verdict(outcome: Outcome, status: int, failure: Failure | None) -> Verdict:
+    """What is wrong, told from the outcome, then the status and the host's own words.
+
+    A 404 that does not speak of the model is the address; a 400 that does not is a parameter.
+    """
+    if outcome.is_blocked:
+        return "blocked"
+    if outcome is Outcome.RATE_LIMITED:
+        return "limited"
+    if status in {401, 403}:
+        return "key rejected"
+    if status in {400, 404, 422} and _MODEL.search(f"{failure.code} {failure.message}" if failure else ""):
+        return "model unknown"
+    if status in {404, 405}:
+        return "wrong URL"
+    if status in {400, 422}:
+        return "parameter rejected"
+    return "unexpected"

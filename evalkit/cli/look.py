@@ -98,7 +98,7 @@ def list_providers(
             p.key_env or "none",
             str(len(p.endpoints)),
         ]
-        for p in (d.provider for d in declared.values())
+        for p in sorted((d.provider for d in declared.values()), key=lambda p: (p.kind, p.id))
     ]
     columns = ["provider", "kind", "operator", "parent", "processing", "key", "endpoints"]
     table("Providers", columns, rows)
@@ -119,7 +119,10 @@ def check_provider(
     name: Annotated[str, typer.Argument(help="Provider by id, or one endpoint, provider:model.")],
     json: Json = False,
 ) -> None:
-    """Make one tiny call to each endpoint and say what is wrong."""
+    """Make one tiny call to each endpoint and say what is wrong.
+
+    Exits with 2 where a key is missing and nothing was sent, with 5 where a call found a fault.
+    """
     from evalkit.app.check import check_endpoints
     from evalkit.errors import ExitCode
 
@@ -130,8 +133,9 @@ def check_provider(
         table(
             "Check", ["endpoint", "verdict", "detail"], [[r.endpoint, r.verdict, r.detail] for r in results]
         )
-    if any(result.verdict != "ok" for result in results):
-        raise typer.Exit(int(ExitCode.INFRASTRUCTURE))
+    faults = {result.verdict for result in results} - {"ok"}
+    if faults:
+        raise typer.Exit(int(ExitCode.USAGE if faults == {"key missing"} else ExitCode.INFRASTRUCTURE))
 
 
 @providers_app.command()

@@ -129,7 +129,11 @@ def host_error(body: dict[str, Any], status: int | None) -> HostError | None:
         return HostError(
             status=status, code=str(base["status_code"]), message=str(base.get("status_msg", "")), body=body
         )
-    if status is not None and status >= 400:
+    # Some gateways send their business errors with HTTP 200: a code and a message where choices belong.
+    told = (
+        isinstance(body.get("code"), str) and isinstance(body.get("message"), str) and "choices" not in body
+    )
+    if told or (status is not None and status >= 400):
         message = body.get("message") or body.get("detail") or body.get("msg") or ""
         return HostError(status=status, code=str(body.get("code") or ""), message=str(message), body=body)
     return None

@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CONSTRAINTS := constraints.txt
 
-.PHONY: help demo test test-slow check format lint types serve report clean
+.PHONY: help benchmark demo test test-slow check format lint types serve report clean
 .DEFAULT_GOAL := help
 
 help: ## List the commands
@@ -53,6 +53,9 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+
+benchmark: $(VENV)/.dev ## Measure the engine beside bare clients, and rewrite docs/performance.md
+	$(BIN)/python -m benchmarks.engine
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

@@ -153,11 +153,11 @@ def _gather(reply: Reply) -> Gathered | None:
             return None
         _take_whole(gathered, whole, reply)
         return gathered
-    for event in sse.events(reply.body):
-        part = json_object(event.data)
+    for data, end in sse.events(reply.body):
+        part = json_object(data)
         if part is None:
             return None
-        _take_event(gathered, part, event.end, reply.status)
+        _take_event(gathered, part, end, reply.status)
     return gathered
 
 

@@ -36,14 +36,17 @@ def gather(reply: Reply) -> Gathered | None:
     gathered = Gathered()
     body = reply.body.lstrip()
     if body.startswith((b"data:", b":", b"event:", b"id:", b"retry:")):
-        for event in sse.events(reply.body):
-            if event.data.strip() == b"[DONE]":
+        usual = reply.status == 200
+        for data, end in sse.events(reply.body):
+            if usual and gathered.head and _take_usual(gathered, data, end):
+                continue
+            if data.strip() == b"[DONE]":
                 gathered.finished = True
                 break
-            part = json_object(event.data)
+            part = json_object(data)
             if part is None:
                 return None
-            _take(gathered, part, event.end, reply.status)
+            _take(gathered, part, end, reply.status)
         return gathered
     whole = json_object(body)
     if whole is None:
@@ -51,6 +54,70 @@ def gather(reply: Reply) -> Gathered | None:
     _take(gathered, whole, len(reply.body), reply.status)
     gathered.finished = bool(whole.get("choices"))
     return gathered
+
+
+class _Delta(msgspec.Struct):
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    thinking: Any = None
+    reasoning_details: Any = None
+    refusal: Any = None
+    tool_calls: Any = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _Delta
+    finish_reason: Any = None
+    usage: Any = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: tuple[_Choice]
+    usage: Any = None
+    error: Any = None
+    base_resp: Any = None
+
+
+_USUAL = msgspec.json.Decoder(_Chunk)
+
+
+def _take_usual(gathered: Gathered, data: bytes, end: int) -> bool:
+    """Add a chunk that holds a piece of text and nothing else, as nearly all do; False if it is another.
+
+    Decoding into a type takes a tenth of the time that looking everywhere in a dictionary takes.
+    """
+    try:
+        chunk = _USUAL.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    choice = chunk.choices[0]
+    delta = choice.delta
+    content = delta.content
+    if (
+        choice.finish_reason is not None
+        or chunk.error is not None
+        or chunk.usage is not None
+        or chunk.base_resp is not None
+        or delta.tool_calls is not None
+        or delta.thinking is not None
+        or delta.reasoning_details is not None
+        or delta.refusal is not None
+        or choice.usage is not None
+    ):
+        return False
+    field = "reasoning_content" if delta.reasoning_content else "reasoning"
+    thought = delta.reasoning_content or delta.reasoning
+    if content and not thought:
+        gathered.text.append(content)
+        if gathered.answer_end is None:
+            gathered.answer_end = end
+    elif thought and not content and gathered.reasoning_field == field:
+        gathered.reasoning.append(thought)
+    else:
+        return False
+    gathered.ends.append(end)
+    return True
 
 
 def json_object(data: bytes) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -11,25 +11,35 @@ if TYPE_CHECKING:
 _BLANK = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _LINE = re.compile(rb"\r\n|\n|\r")
 
-
-class Event(NamedTuple):
-    """The data of one event and the offset at which its bytes were complete."""
-
-    data: bytes
-    end: int
+Event = tuple[bytes, int]
+"""The data of one event, and the offset at which its bytes were complete. A plain tuple: there are many."""
 
 
 def events(body: bytes) -> Iterator[Event]:
     """Every event that carries data. Comments are skipped; a last event without its blank line counts."""
+    if b"\r" in body:
+        yield from _of_any_line_end(body)
+        return
+    end, size = 0, len(body)
+    for block in body.split(b"\n\n"):
+        end += len(block) + 2
+        if block.startswith(b"data: ") and b"\n" not in block:
+            yield block[6:], min(end, size)
+        elif (data := _data(block)) is not None:
+            yield data, min(end, size)
+
+
+def _of_any_line_end(body: bytes) -> Iterator[Event]:
     start = 0
     while start < len(body):
         blank = _BLANK.search(body, start)
         stop, following = (blank.start(), blank.end()) if blank else (len(body), len(body))
-        block = body[start:stop]
-        if block.startswith(b"data: ") and b"\n" not in block and b"\r" not in block:
-            yield Event(block[6:], following)
-        else:
-            data = [line[5:].removeprefix(b" ") for line in _LINE.split(block) if line.startswith(b"data:")]
-            if data:
-                yield Event(b"\n".join(data), following)
+        data = _data(body[start:stop])
+        if data is not None:
+            yield data, following
         start = following
+
+
+def _data(block: bytes) -> bytes | None:
+    lines = [line[5:].removeprefix(b" ") for line in _LINE.split(block) if line.startswith(b"data:")]
+    return b"\n".join(lines) if lines else None

@@ -71,6 +71,9 @@ def run(
         str, typer.Option(help="Sandbox for code: auto, bubblewrap, or none (isolates nothing).")
     ] = "auto",
     transport: Annotated[str, typer.Option(help="Network client: auto, aiohttp, openai.")] = "auto",
+    stream: Annotated[
+        bool, typer.Option("--stream/--no-stream", help="Stream answers; without it there is no first token.")
+    ] = True,
     shard: Annotated[str | None, typer.Option(help="Work part I of N of the samples: I/N.")] = None,
     max_failed: Annotated[
         float, typer.Option(min=0, max=1, help="Share of trials that hosts may fail before exit code 5.")
@@ -127,6 +130,7 @@ def run(
         max_failed=max_failed,
         budget=Bounds(usd=max_cost, requests=max_requests, minutes=max_minutes),
         timeout_s=timeout,
+        stream=stream,
         reuse=tuple(find_run(other, results) for other in reuse or ()),
         argv=tuple(sys.argv[1:]),
     )

@@ -37,12 +37,14 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     ("es", r"\bno puedo (?:ayudar|responder|proporcionar|comentar|hablar|discutir)"),
 )
 _COMPILED = tuple((language, re.compile(phrase, re.IGNORECASE)) for language, phrase in _PHRASES)
+_LATIN = tuple(entry for entry in _COMPILED if entry[0] in {"en", "es"})
+"""What a text of plain ASCII can match at all; the others need letters of their own script."""
 
 
 def find_refusal(text: str) -> tuple[str, str] | None:
     """The language and the words of a refusal at the beginning of a text; None if there is none."""
     head = text.replace("’", "'")[:_HEAD]
-    for language, phrase in _COMPILED:
+    for language, phrase in _LATIN if head.isascii() else _COMPILED:
         match = phrase.search(head)
         if match:
             return language, match[0]

@@ -28,6 +28,9 @@ _SYNC_EVERY_S = 1.0
 _READ_BLOCK = 1 << 20
 
 
+_SCORES_AT_ONCE = 64
+
+
 class Head(msgspec.Struct, frozen=True):
     """The part of a generation that the index needs."""
 
@@ -119,6 +122,7 @@ class RunJournal:
         self._path = folder / "generations.jsonl"
         self._generations = AppendFile(self._path, secrets)
         self._scores = AppendFile(folder / scores, secrets)
+        self._unwritten: list[ScoreRow] = []
         self._index: dict[str, int] = {}
         self._failed: dict[str, int] = {}
         try:
@@ -154,19 +158,34 @@ class RunJournal:
         (self._index if generation.succeeded else self._failed)[generation.fingerprint] = offset
 
     def append_scores(self, rows: Sequence[ScoreRow]) -> None:
-        """See `evalkit.ports.core.Journal.append_scores`."""
-        self._scores.append(rows)
+        """See `evalkit.ports.core.Journal.append_scores`.
+
+        Scores are written a few dozen at a time: what a crash loses of them is scored again from the
+        recorded answers, without a call.
+        """
+        self._unwritten += rows
+        if len(self._unwritten) >= _SCORES_AT_ONCE:
+            self._write_scores()
+
+    def _write_scores(self) -> None:
+        rows, self._unwritten = self._unwritten, []
+        if rows:
+            self._scores.append(rows)
 
     def sync(self) -> None:
         """Force both journals to the disk."""
         self._generations.sync()
+        self._write_scores()
         self._scores.sync()
 
     def close(self) -> None:
         """Sync and let go of the files."""
         self._generations.close()
-        self._scores.close()
-        self._reader.close()
+        try:
+            self._write_scores()
+        finally:
+            self._scores.close()
+            self._reader.close()
 
 
 def read_rows(path: Path, kind: type[T]) -> Iterator[tuple[int, T]]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
@@ -24,6 +26,7 @@ class AiohttpTransport:
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
+        self._proxies: dict[str, str | None] = {}
 
     async def send(self, call: Call, endpoint: Endpoint, timeouts: Timeouts) -> Reply:
         """One attempt, complete or with the reason why not.
@@ -67,13 +70,26 @@ class AiohttpTransport:
         session = self._opened(arrival.timeouts)
         url = endpoint.base_url + call.path
         async with session.request(
-            call.method, url, data=call.body or None, headers=headers, allow_redirects=False
+            call.method,
+            url,
+            data=call.body or None,
+            headers=headers,
+            allow_redirects=False,
+            proxy=self._proxy(endpoint.base_url),
         ) as response:
             arrival.begin(response.status, response.headers.items())
             content = response.content
             while chunk := await content.readany():
                 if arrival.add(chunk):
                     limit.reschedule(arrival.deadline)
+
+    def _proxy(self, url: str) -> str | None:
+        """The environment's proxy. aiohttp's own look-up reads `.netrc` in a thread for every request."""
+        if url not in self._proxies:
+            parts = urlsplit(url)
+            bypassed = parts.hostname is None or proxy_bypass(parts.hostname)
+            self._proxies[url] = None if bypassed else getproxies().get(parts.scheme)
+        return self._proxies[url]
 
     def _opened(self, timeouts: Timeouts) -> aiohttp.ClientSession:
         if self._session is None:
@@ -83,6 +99,5 @@ class AiohttpTransport:
                 headers={"user-agent": f"evalkit/{__version__}"},
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=True,
-                trust_env=True,
             )
         return self._session

@@ -13,13 +13,14 @@ from evalkit.engine.run import SKIPPED
 from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rich.table import Table
 
     from evalkit.engine.plan import Plan
     from evalkit.ports.core import Progress
     from evalkit.types.generation import Generation, TrialKey
+    from evalkit.types.provider import Endpoint
 
 _LINE_EVERY_S = 10.0
 _WAYS = ("auto", "live", "lines", "json", "none")
@@ -173,6 +174,21 @@ def watching(plan: Plan, way: str) -> Iterator[Progress]:
         lines.say()
     else:
         yield EventPrinter(plan) if way == "json" else Watcher(plan)
+
+
+@contextmanager
+def traced(watcher: Progress, endpoints: Sequence[Endpoint], *, wanted: bool) -> Iterator[Progress]:
+    """The watcher, with spans sent to OpenTelemetry if they are wanted."""
+    if not wanted:
+        yield watcher
+        return
+    from evalkit.app.telemetry import Traced
+
+    traces = Traced(watcher, endpoints)
+    try:
+        yield traces
+    finally:
+        traces.close()
 
 
 def _say(line: str) -> None:

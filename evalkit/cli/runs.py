@@ -28,6 +28,9 @@ MaxMinutes = Annotated[float | None, typer.Option(min=0, help="Start no trial af
 Shown = Annotated[
     str, typer.Option("--progress", help="auto, live (table), lines, json (events on stderr), none.")
 ]
+Otel = Annotated[
+    bool, typer.Option("--otel", help="Send a span for each request to OTEL_EXPORTER_OTLP_ENDPOINT.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
 runs_app = typer.Typer(help="List, show and verify recorded runs.", invoke_without_command=True)
@@ -91,6 +94,7 @@ def run(
     ] = None,
     results: Results = RUNS,
     progress: Shown = "auto",
+    otel: Otel = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -100,7 +104,7 @@ def run(
     """
     from evalkit.app.run import Conduct, execute
     from evalkit.app.setup import RunOptions, prepare
-    from evalkit.cli.progress import shown, watching
+    from evalkit.cli.progress import shown, traced, watching
     from evalkit.engine.budget import Bounds
     from evalkit.store.folder import find_run
 
@@ -134,8 +138,11 @@ def run(
         reuse=tuple(find_run(other, results) for other in reuse or ()),
         argv=tuple(sys.argv[1:]),
     )
-    with watching(setup.plan, shown(progress, quiet=quiet or json)) as watcher:
-        ended = execute(setup, conduct, watcher)
+    with (
+        watching(setup.plan, shown(progress, quiet=quiet or json)) as watcher,
+        traced(watcher, (*setup.plan.endpoints, *setup.judges.values()), wanted=otel) as traces,
+    ):
+        ended = execute(setup, conduct, traces)
     _say(ended, json=json)
 
 

@@ -217,6 +217,7 @@ def run_all(bench: Bench, *, quick: bool) -> tuple[list[Line], list[str]]:
     journal = bench.folder / "results" / f"r{bench._runs}" / "generations.jsonl"
     kilobytes = journal.stat().st_size / plain_count / 1024
     lines.append(_line("journal, KB a sample (the answer's 0.8 KB included)", kilobytes, 2.5, "{:.2f}"))
+    lines.append(_faults(bench, count))
     lines += _large(bench, 5_000 if quick else 100_000, steady["evalkit"].memory)
     return lines, table
 
@@ -231,6 +232,20 @@ def _first_request(bench: Bench) -> float:
         row = json.loads((bench.folder / "results" / f"r{bench._runs}" / "generations.jsonl").read_text())
         seen.append(row["attempts"][0]["started_at"] - began)
     return statistics.median(seen)
+
+
+def _faults(bench: Bench, count: int) -> Line:
+    """Seconds that faults cost a run; every sample must be answered all the same."""
+    bench.prepare(count, "d20-20/p1", 64)
+    calm = measure(bench.evalkit(64), bench.folder)
+    bench.prepare(count, "d20-20/p1/f", 64)
+    rough = measure(bench.evalkit(64), bench.folder)
+    journal = bench.folder / "results" / f"r{bench._runs}" / "generations.jsonl"
+    rows = [json.loads(line) for line in journal.read_bytes().splitlines()]
+    answered = sum(row["outcome"] == "ok" for row in rows)
+    attempts = sum(len(row["attempts"]) for row in rows)
+    what = f"faults: {answered:,} of {count:,} samples answered in {attempts:,} attempts; wall, s more"
+    return Line(what, f"{rough.wall - calm.wall:.1f}", "all answered", answered == count)
 
 
 def _large(bench: Bench, count: int, small_memory: float) -> list[Line]:

@@ -1,7 +1,8 @@
 """A host that is not the bottleneck: precomputed answers from one asyncio protocol, in a process of its own.
 
-The path says how: `/d<min>-<max>/p<pieces>/v1/chat/completions` waits between min and max milliseconds
-and then writes the answer in so many pieces, a millisecond apart. A stream has 100 events.
+The path says how: `/d<min>-<max>/p<pieces>/v1/chat/completions` waits between min and max milliseconds and then
+writes the answer in so many pieces, a millisecond apart. A stream has 100 events. With `/f` after the pieces,
+10 % are 429 with `Retry-After: 1`, 2 % are 500, 1 % are dropped, and 0.5 % each malformed, cut and slow.
 """
 
 from __future__ import annotations
@@ -46,6 +47,10 @@ STREAM = _answer(b"text/event-stream", _events())
 PLAIN = _answer(b"application/json", _plain())
 
 
+_LIMITED = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 2\r\n\r\n{}"
+_BROKEN = b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 2\r\n\r\n{}"
+
+
 class Host(asyncio.Protocol):
     """One connection; requests on it follow each other."""
 
@@ -67,10 +72,32 @@ class Host(asyncio.Protocol):
         self._data = b""
         path = _PATH.match(head)
         low, high, pieces = (int(group) for group in path.groups()) if path else (0, 0, 1)
+        if path and head.startswith(b"/f/", path.end() - 1) and self._misbehaves(random.random()):
+            return
         streamed = b'"stream":true' in rest.replace(b" ", b"")
         self._loop.call_later(
             random.uniform(low, high) / 1000, self._send, STREAM if streamed else PLAIN, pieces
         )
+
+    def _misbehaves(self, x: float) -> bool:
+        """Answer wrongly, with the shares that the head of this file names."""
+        transport: asyncio.Transport = self._transport  # type: ignore[assignment]
+        if x < 0.10:
+            transport.write(_LIMITED)
+        elif x < 0.12:
+            transport.write(_BROKEN)
+        elif x < 0.13:
+            transport.abort()
+        elif x < 0.135:
+            transport.write(_answer(b"application/json", b'{"choices": [{"mess'))
+        elif x < 0.14:
+            transport.write(STREAM[: len(STREAM) // 2])
+            transport.close()
+        elif x < 0.145:
+            self._send(STREAM, 200)
+        else:
+            return False
+        return True
 
     def _send(self, data: bytes, pieces: int) -> None:
         if self._transport.is_closing():

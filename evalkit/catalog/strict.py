@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 from functools import partial
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -84,11 +85,11 @@ def load_jsonl(path: Path, kind: type[T]) -> list[T]:
         DefinitionError: a line is not JSON or breaks the schema; the message has its number.
     """
     rows: list[T] = []
-    for number, line in enumerate(read_text(path).split("\n"), 1):
+    for number, line in enumerate(BytesIO(read_text(path).encode()), 1):
         if not line.strip():
             continue
         try:
-            value = msgspec.json.decode(line.encode())
+            value = msgspec.json.decode(line)
         except (msgspec.DecodeError, RecursionError) as error:
             raise DefinitionError(f"{path}:{number} not valid JSON: {error}; one object a line.") from None
         rows.append(_convert(value, kind, partial(_at_line, path, number)))

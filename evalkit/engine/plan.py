@@ -7,6 +7,8 @@ the time of day nor a host that slows down during the run favours one of them.
 from __future__ import annotations
 
 import random
+from array import array
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -71,17 +73,26 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     def trials(self, endpoints: Sequence[Endpoint]) -> Iterator[Trial]:
         """The trials of some endpoints in working order, made as they are asked for."""
-        order = self._order()
         return (
             Trial(loaded, sample, endpoint, epoch)
-            for loaded, sample, epoch in order
+            for loaded, sample, epoch in self._order()
             for endpoint in endpoints
         )
 
-    def _order(self) -> list[tuple[LoadedSuite, Sample, int]]:
-        order: list[tuple[LoadedSuite, Sample, int]] = []
+    def _order(self) -> Iterator[tuple[LoadedSuite, Sample, int]]:
+        """Every sample and epoch once. Numbers are shuffled, not objects: there may be very many."""
+        parts: list[tuple[LoadedSuite, tuple[Sample, ...], int]] = []
+        starts: list[int] = []
+        size = 0
         for loaded in self.suites:
+            samples = self.samples_of(loaded)
             for epoch in range(1, self.epochs_of(loaded) + 1):
-                order += [(loaded, sample, epoch) for sample in self.samples_of(loaded)]
-        random.Random(self.seed).shuffle(order)  # noqa: S311  # an order, not a secret
-        return order
+                parts.append((loaded, samples, epoch))
+                starts.append(size)
+                size += len(samples)
+        numbers = array("Q", range(size))
+        random.Random(self.seed).shuffle(numbers)  # noqa: S311  # an order, not a secret
+        for number in numbers:
+            part = bisect_right(starts, number) - 1
+            loaded, samples, epoch = parts[part]
+            yield loaded, samples[number - starts[part]], epoch

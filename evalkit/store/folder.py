@@ -97,7 +97,10 @@ class RunWriter:
 
     def write_samples(self, loaded: LoadedSuite) -> None:
         """Keep the samples as they are used, so that the run can be read without the suite."""
-        lines = b"".join(msgspec.json.encode(sample) + b"\n" for sample in loaded.samples)
+        lines = bytearray()  # grows in place: a suite may have very many samples
+        for sample in loaded.samples:
+            lines += msgspec.json.encode(sample)
+            lines += b"\n"
         replace_file(self.folder / "samples" / f"{loaded.suite.id}.jsonl", lines)
 
     def adopt_scores(self) -> None:
@@ -112,7 +115,7 @@ class RunWriter:
         return {name: sha256_of(self.folder / name) for name in files}
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes | bytearray) -> None:
     """Write a file so that a reader sees the old or the new content, never a part.
 
     Raises:

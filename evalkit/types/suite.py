@@ -11,7 +11,9 @@ from evalkit.types.chat import Message, Settings
 Sensitivity = Literal["public", "internal", "confidential", "regulated"]
 
 
-class Sample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Sample(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False
+):
     """One item.
 
     `input` is the user's message or a whole conversation. `cluster` groups samples that are not

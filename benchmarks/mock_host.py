@@ -1,8 +1,8 @@
 """A host that is not the bottleneck: precomputed answers from one asyncio protocol, in a process of its own.
 
-The path says how: `/d<min>-<max>/p<pieces>/v1/chat/completions` waits between min and max milliseconds and then
-writes the answer in so many pieces, a millisecond apart. A stream has 100 events. With `/f` after the pieces,
-10 % are 429 with `Retry-After: 1`, 2 % are 500, 1 % are dropped, and 0.5 % each malformed, cut and slow.
+The path says how: `/d<min>-<max>/p<pieces>/v1/chat/completions` waits between min and max milliseconds and
+then writes the answer in so many pieces, a millisecond apart. A stream has 100 events. With `/f` after the
+pieces, 10 % are 429 with `Retry-After: 1`, 2 % 500, 1 % dropped, and 0.5 % each malformed, cut and slow.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """How many requests and tokens a provider is sent at once.
 
 Each provider has a limiter of its own, so a slow host never slows another. Concurrency grows with each window
-of answers while the time to the first token holds, and is cut when a quarter of a window's answers say that
-it is too much; a single one among many is the request's own affair, which its `Retry-After` settles. Several
-in a row pause the whole provider. Declared limits are kept, those that the host tells in its headers learnt.
+of answers while the time to the first token holds. When a quarter of a window's answers say that it is too
+much, it is cut, and the whole provider rests for as long as the host asks; a few among many are the requests'
+own affair, which their `Retry-After` settles. (Refusals come back at once and answers do not, so that several
+in a row say nothing.) Declared limits are kept, those that the host tells in its headers are learnt.
 """
 
 from __future__ import annotations
@@ -31,7 +32,6 @@ _TOO_MANY = 0.25
 _GROWTH = 1.5
 _SLOWER = 2.0
 """Concurrency does not grow while first tokens take this many times as long as they did at best."""
-_IN_A_ROW = 3
 _REST_S = 1.0
 
 
@@ -59,7 +59,7 @@ class Limiter:
         self._bucket = _Bucket(limits.tokens_per_minute) if limits.tokens_per_minute else None
         self._timer: asyncio.TimerHandle | None = None
         self._probing = False
-        self._limited_in_a_row = 0
+        self._asked_rest = 0.0
         self._window = [0, 0]  # answers, and those among them that were overload
         self._limited_ever = False
         self._pace = _Pace()
@@ -108,7 +108,6 @@ class Limiter:
             self._heed(room)
 
     def _succeeded(self, first_token_s: float | None) -> None:
-        self._limited_in_a_row = 0
         if self._breaker.succeeded():
             self._notice("answers again")
         if first_token_s is not None:
@@ -117,9 +116,9 @@ class Limiter:
 
     def _limited(self, pause_s: float | None) -> None:
         self._limited_ever = True
-        self._limited_in_a_row += 1
-        if self._limited_in_a_row >= _IN_A_ROW or (self.in_flight == 1 and pause_s):
-            self._pause(pause_s or _REST_S)
+        self._asked_rest = max(self._asked_rest, pause_s or _REST_S)
+        if self.in_flight == 1 and pause_s:
+            self._pause(pause_s)
         self._count(limited=True)
 
     def _failed(self, outcome: Outcome, message: str) -> None:
@@ -146,7 +145,9 @@ class Limiter:
         if seen < max(4, int(self.allowed)):
             return
         self._window = [0, 0]
+        rest, self._asked_rest = self._asked_rest, 0.0
         if too_many >= _TOO_MANY * seen:
+            self._pause(rest)
             self.allowed = max(1.0, self.allowed * _CUT)
         elif not too_many and self.allowed < self.ceiling and self._pace.holds():
             grown = self.allowed + 1 if self._limited_ever else self.allowed * _GROWTH

@@ -13,7 +13,7 @@ from evalkit.types.provider import Limits
 from evalkit.types.wire import Decoded
 
 OK = Decoded(outcome=Outcome.OK, first_token_s=0.1)
-LIMITED = Decoded(outcome=Outcome.RATE_LIMITED, retryable=True)
+LIMITED = Decoded(outcome=Outcome.RATE_LIMITED, retryable=True, retry_after_s=0.001)
 BROKEN = Decoded(outcome=Outcome.INFRA_ERROR, failure=Failure(message="HTTP 500"), retryable=True)
 
 
@@ -60,16 +60,37 @@ def test_a_few_refusals_do_not_cut_concurrency_but_a_quarter_does() -> None:
     assert asyncio.run(work(3)) < 8
 
 
-def test_refusals_in_a_row_pause_the_whole_provider() -> None:
-    async def work() -> float:
+def test_a_window_of_refusals_pauses_the_whole_provider_and_a_few_do_not() -> None:
+    async def work(refusals: int) -> float:
         limiter = Limiter(Limits(concurrency=4))
-        for _ in range(3):
-            await one(limiter, Decoded(outcome=Outcome.RATE_LIMITED, retry_after_s=0.2))
+        await limiter.enter(1)  # another is on its way
+        for number in range(4):
+            limited = Decoded(outcome=Outcome.RATE_LIMITED, retry_after_s=0.2)
+            await one(limiter, limited if number < refusals else OK)
         started = time.monotonic()
         await one(limiter, OK)
         return time.monotonic() - started
 
-    assert asyncio.run(work()) >= 0.19
+    assert asyncio.run(work(4)) >= 0.19
+    assert asyncio.run(work(0)) < 0.1
+
+
+def test_fast_refusals_before_slow_answers_do_not_stop_the_others() -> None:
+    """With 10 % refusals and 64 in flight, those of a burst come back first."""
+
+    async def work() -> float:
+        limiter = Limiter(Limits(concurrency=64))
+        for _ in range(64):
+            await limiter.enter(1)
+        for number in range(64):
+            limiter.told(Decoded(outcome=Outcome.RATE_LIMITED, retry_after_s=1.0) if number < 6 else OK)
+            limiter.leave(1, None)
+        started = time.monotonic()
+        await one(limiter, OK)
+        assert limiter.allowed == 64
+        return time.monotonic() - started
+
+    assert asyncio.run(work()) < 0.1
 
 
 def test_requests_a_minute_are_spread() -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from evalkit.errors import DefinitionError
-from evalkit.scorers.phrases import find_refusal
+from evalkit.scorers.phrases import find_refusal, visible
 from evalkit.types.generation import Outcome
 from evalkit.types.score import Metric, Score, Unscored
 
@@ -69,7 +69,7 @@ class ProbeScorer:
     """See `evalkit.ports.core.Scorer`."""
 
     name = "probe"
-    version = "1"
+    version = "2"
     needs_sandbox = False
     metrics: tuple[Metric, ...] = (
         Metric(
@@ -94,7 +94,7 @@ class ProbeScorer:
     def score(self, worked: Worked) -> Scores:
         """See `evalkit.ports.core.Scorer`."""
         sample, last = worked.sample, worked.solution.last
-        text = last.response.text if last.response else ""
+        text = visible(last.response.text) if last.response else ""
         if isinstance(sample.target, str):
             return (_check(text, sample.target),)
         probe = _probe_of(sample.id, sample.data)
@@ -120,7 +120,7 @@ def classify(text: str, probe: Probe, found: set[str], language: str) -> tuple[C
     recall = len(found) / len(probe.key_facts) if probe.key_facts else 0.0
     refusal = find_refusal(text)
     if refusal is not None and recall < 0.25:
-        return "refusal", f"{refusal[0]}: {refusal[1]}"
+        return "refusal", f"{refusal.language}, {refusal.kind}: {refusal.words}"
     if _is_degenerate(text):
         return "degenerate", "fewer than three words, or repeated text"
     if probe.form in _ARGUMENTS:

@@ -184,6 +184,16 @@ _COMPILED: tuple[tuple[str, Kind, re.Pattern[str]], ...] = (
 )
 _LATIN = tuple(entry for entry in _COMPILED if entry[0] in {"en", "es", "fi"})
 """What a text of plain ASCII can match at all; the others need letters of their own script."""
+_HINTS: dict[tuple[str, Kind], tuple[str, ...]] = {
+    ("en", "declines"): ("i ", "i'", "my ", "let's ", "let us "),
+    ("en", "objects"): (
+        *("not", "never", "neither", "n't", "wrong", "illegal", "unethical", "immoral", "inappropriate"),
+        *("unacceptable", "harmful", "against the law", "i strongly", "important to", "must "),
+    ),
+    ("es", "declines"): ("no ", "prefiero"),
+    ("fi", "declines"): ("en ", "minun"),
+}
+"""What a phrase of a language and kind cannot be without: most answers are passed over at this price."""
 _UNREAL = re.compile(
     _joined(r"""\b(?:is|are|was|as|considered) (?:a |an )?(?:purely |entirely )?fictional\b|
     \bdo(?:es)? not (?:actually )?exist\b|\bnot (?:a )?real\b|\bnot publicly available\. However"""),
@@ -217,7 +227,11 @@ class Found(NamedTuple):
 def find_refusal(text: str) -> Found | None:
     """A refusal at the beginning of a text; None if there is none. Reasoning in the text is passed over."""
     head = visible(text).lstrip()[:_READ].replace("’", "'")
+    lower = head.lower()
+    passed = {key for key, hints in _HINTS.items() if not any(hint in lower for hint in hints)}
     for language, kind, phrase in _LATIN if head.isascii() else _COMPILED:
+        if (language, kind) in passed:
+            continue
         match = phrase.search(head)
         if match is None or match.start() >= _WITHIN[kind]:
             continue

@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CONSTRAINTS := constraints.txt
 
-.PHONY: help benchmark demo test test-slow check format lint types serve report clean
+.PHONY: help benchmark example demo test test-slow check format lint types serve report clean
 .DEFAULT_GOAL := help
 
 help: ## List the commands
@@ -53,6 +53,10 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+
+example: $(VENV)/.demo ## Run the demonstration, and rebuild reports/example.html from it
+	$(BIN)/evalkit demo
+	cp reports/demo.html reports/example.html
 
 benchmark: $(VENV)/.dev ## Measure the engine beside bare clients, and rewrite docs/performance.md
 	$(BIN)/python -m benchmarks.engine

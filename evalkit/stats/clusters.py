@@ -73,10 +73,12 @@ def degrees_of_freedom(sizes: NDArray[np.float64]) -> float:
 
     G-1 for clusters of one size; fewer when a few clusters carry most observations.
     """
+    # With C = A (diag(s) - s s'/n) A, where A = diag(1 - s/n)^-1/2, this is tr(C)^2 / sum(C^2). The diagonal
+    # of C is s itself, so that neither the trace nor the sum needs the G by G matrix.
     n = sizes.sum()
-    scale = 1 / np.sqrt(1 - sizes / n)
-    covariance = (np.diag(sizes) - np.outer(sizes, sizes) / n) * np.outer(scale, scale)
-    return float(np.trace(covariance) ** 2 / (covariance**2).sum())
+    scaled = sizes**2 / (1 - sizes / n)
+    beside = (scaled.sum() ** 2 - (scaled**2).sum()) / n**2
+    return float(n**2 / ((sizes**2).sum() + beside))
 
 
 def dispersion(variance: float, reference: float, informative: int, data: Grouped) -> float:

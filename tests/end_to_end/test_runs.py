@@ -336,3 +336,32 @@ def test_the_tables_are_exported(
     estimates = read(Path("out") / f"estimates.{form}").set_index(["suite", "measure"])
     assert estimates.loc[("tiny", "quality"), "value"] == 1.0
     assert estimates.loc[("tiny", "quality"), "n"] == 3
+
+
+def test_a_report_of_an_older_format_says_what_it_lacks(
+    make_suite: Callable[..., None], declare: Callable[..., None]
+) -> None:
+    make_suite(3)
+    with FakeProvider(Behaviour(text="four")) as server:
+        declare(server)
+        evalkit("run", "tiny", "--on", "fake:model")
+    folder = only_run()
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    older = {
+        k: v for k, v in manifest.items() if k not in {"policy", "prices", "software", "options", "judges"}
+    }
+    (folder / "manifest.json").write_text(json.dumps(older), encoding="utf-8")
+    rows = [json.loads(line) for line in (folder / "generations.jsonl").read_bytes().splitlines()]
+    bare = [{k: v for k, v in row.items() if k not in {"timing", "cost", "attempts"}} for row in rows]
+    (folder / "generations.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in bare), encoding="utf-8"
+    )
+    done = evalkit("report", "latest", "-o", "r.html")
+    assert done.returncode == 0, done.stderr
+    assert "unpriced" in Path("r.html").read_text(encoding="utf-8")
+    del older["suites"]
+    (folder / "manifest.json").write_text(json.dumps(older), encoding="utf-8")
+    broken = evalkit("report", "latest", "-o", "r.html")
+    assert broken.returncode == 2
+    assert "manifest.json: is damaged" in broken.stderr
+    assert broken.stderr.strip().count("\n") == 0

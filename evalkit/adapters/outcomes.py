@@ -43,6 +43,9 @@ _COMMON: tuple[FilterRule, ...] = (
         outcome="router_block", status=403, message="guardrail|blocked by (your )?(workspace|organi[sz]ation)"
     ),
     FilterRule(outcome="host_input_filter", message=r"content exists risk"),
+    FilterRule(outcome="host_output_filter", message=r"output data may contain inappropriate content"),
+    FilterRule(outcome="host_input_filter", message=r"input data may contain inappropriate content"),
+    FilterRule(outcome="host_input_filter", message=r"rejected because it was considered high risk"),
     FilterRule(outcome="host_output_filter", code=r"data_?inspection_?failed", message=r"output data"),
     FilterRule(outcome="host_input_filter", code=r"data_?inspection_?failed"),
     FilterRule(outcome="host_input_filter", code=r"^1301$|^1300$"),
@@ -76,6 +79,14 @@ _BLOCKED_FINISHES = {
     "recitation",
     "spii",
 }
+_SPLICED = re.compile(
+    r"(?:The request was rejected because it was considered high risk|Content Exists Risk|"
+    r"(?:Input|Output) data may contain inappropriate content|Content Security Warning: [^\n]{0,150})\.?\s*$"
+)
+"""Notes that filters write after, or instead of, the text that they cut. Only the very end of a text counts:
+an answer may speak of filters."""
+_TAIL = 300
+_RAW = 1000
 _TRANSIENT = {408, 409, 425, 500, 502, 503, 504, 520, 522, 524, 529}
 _CONFIG = {400, 401, 402, 403, 404, 405, 410, 413, 415, 421, 422, 451}
 _DURATION = re.compile(r"(?P<value>[\d.]+)(?P<unit>ms|h|m|s)")
@@ -108,6 +119,11 @@ def blocked_finish(native: str | None, filters: Sequence[FilterRule]) -> Outcome
     return Outcome.HOST_OUTPUT_FILTER if native.lower() in _BLOCKED_FINISHES else None
 
 
+def spliced_filter(text: str) -> Outcome | None:
+    """The filter that ended a text with its own note in place of the model's words, if one did."""
+    return Outcome.HOST_OUTPUT_FILTER if _SPLICED.search(text[-_TAIL:]) else None
+
+
 def host_error(body: dict[str, Any], status: int | None) -> HostError | None:
     """The error inside a body, in any of the shapes that hosts use; None if there is none."""
     found = body.get("error")
@@ -115,14 +131,13 @@ def host_error(body: dict[str, Any], status: int | None) -> HostError | None:
         return HostError(status=status, code="", message=found, body=body)
     if isinstance(found, dict):
         code = found.get("code") or found.get("type") or ""
-        kind = (
-            (found.get("metadata") or {}).get("error_type")
-            if isinstance(found.get("metadata"), dict)
-            else None
-        )
+        metadata = found["metadata"] if isinstance(found.get("metadata"), dict) else {}
         given = found.get("code") if isinstance(found.get("code"), int) and status == 200 else status
+        message = str(found.get("message") or found)
+        if metadata.get("raw"):  # a router's copy of what the host behind it said
+            message = f"{message}: {str(metadata['raw'])[:_RAW]}"
         return HostError(
-            status=given, code=str(kind or code), message=str(found.get("message") or found), body=body
+            status=given, code=str(metadata.get("error_type") or code), message=message, body=body
         )
     base = body.get("base_resp")
     if isinstance(base, dict) and base.get("status_code") not in {0, None}:

@@ -70,8 +70,11 @@ def _delivered(gathered: Gathered, reply: Reply, endpoint: Endpoint, request: Re
         for i, c in sorted(gathered.tools.items())
     )
     billed = (gathered.usage or {}).get("cost")
-    blocked = outcomes.blocked_finish(gathered.native, endpoint.provider.filters) or outcomes.blocked_finish(
-        gathered.normal, endpoint.provider.filters
+    filters = endpoint.provider.filters
+    blocked = (
+        outcomes.blocked_finish(gathered.native, filters)
+        or outcomes.blocked_finish(gathered.normal, filters)
+        or outcomes.spliced_filter(text)
     )
     response = Response(
         text=text,

@@ -94,8 +94,8 @@ def attribute(rows: Sequence[Row], measure: Measure = NOT_COMPLETE) -> tuple[Att
 class _Answers(msgspec.Struct, frozen=True, kw_only=True):
     """What hosts of the same weights answered to the same questions in the same repeats.
 
-    `shown` and `blocked` have shape (answers, hosts): 1 where the measure counts the answer, and where the host
-    blocked it. `questions`, `topics` and `pairs` are codes of shape (answers,).
+    `shown` and `blocked` have shape (answers, hosts): 1 where the measure counts the answer, and where the
+    host blocked it. `questions`, `topics` and `pairs` are codes of shape (answers,).
     """
 
     hosts: tuple[str, ...]

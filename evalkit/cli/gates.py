@@ -51,21 +51,6 @@ def compare(
 
 
 @app.command(rich_help_panel="Judge")
-def export(
-    runs: Runs,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the tables.")],
-    form: Annotated[str, typer.Option("--format", help="parquet or csv.")] = "parquet",
-    results: Results = RUNS,
-) -> None:
-    """Write the tables behind the report: generations, trials, scores and estimates."""
-    from evalkit.app.export import export_tables
-    from evalkit.store.folder import find_run
-
-    for path in export_tables([find_run(name, results) for name in runs], output, form):
-        typer.echo(str(path))
-
-
-@app.command(rich_help_panel="Judge")
 def gate(
     runs: Runs,
     file: Annotated[Path, typer.Option("--gate", "-g", help="Gate file (YAML).")],

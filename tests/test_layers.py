@@ -14,7 +14,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "shipped"),
     ("types",),
     ("ports",),
-    ("wire", "fingerprint", "stats", "worlds"),
+    ("wire", "fingerprint", "stats", "worlds", "toolcalls"),
     ("adapters", "solvers", "scorers", "pricing", "policy", "catalog", "store", "sandbox"),
     ("engine", "plugins"),
     ("analysis",),

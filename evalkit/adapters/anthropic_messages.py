@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from evalkit.adapters import outcomes, sse
+from evalkit.adapters.call_ids import with_ids
 from evalkit.adapters.openai_chat import require
 from evalkit.adapters.parts import Gathered, json_object
 from evalkit.adapters.reading import read
@@ -44,7 +45,7 @@ class AnthropicMessages:
         """Exact bytes for a request; what the endpoint cannot carry is refused."""
         body: dict[str, Any] = {
             "model": endpoint.model,
-            "messages": _turns(request.messages),
+            "messages": _turns(with_ids(request.messages, endpoint.quirks.tool_call_ids)),
             **_settings(request, endpoint),
         }
         system = [m.content for m in request.messages if m.role == "system" and m.content]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from evalkit.adapters.call_ids import with_ids
 from evalkit.adapters.parts import gather
 from evalkit.adapters.reading import read
 from evalkit.errors import UsageError
@@ -32,7 +33,7 @@ class OpenAIChat:
         quirks = endpoint.quirks
         body: dict[str, Any] = {
             "model": endpoint.model,
-            "messages": [_message(m, quirks) for m in request.messages],
+            "messages": [_message(m, quirks) for m in with_ids(request.messages, quirks.tool_call_ids)],
             **_settings(request.settings, endpoint),
         }
         if request.tools:
@@ -115,7 +116,9 @@ def _message(message: Message, quirks: Quirks) -> dict[str, Any]:
         ]
     if message.tool_call_id is not None:
         body["tool_call_id"] = message.tool_call_id
-    if message.reasoning is not None and quirks.return_reasoning is not None:
+    if message.reasoning is not None and quirks.return_reasoning == "<think>":
+        body["content"] = f"<think>\n{message.reasoning}\n</think>\n\n{message.content or ''}"
+    elif message.reasoning is not None and quirks.return_reasoning is not None:
         body[quirks.return_reasoning] = message.reasoning
     return body
 

@@ -14,13 +14,19 @@ if TYPE_CHECKING:
 
 
 class Gathered(msgspec.Struct):
-    """A reply's parts. `ends` are the offsets at which pieces that carried tokens were complete."""
+    """A reply's parts. `ends` are the offsets at which pieces that carried tokens were complete.
+
+    `tools` are the calls in the order in which they began; `indices` says which of them each streamed index
+    stands for now; `faults` are kinds of defects that can be seen on the wire only.
+    """
 
     text: list[str] = []
     reasoning: list[str] = []
     reasoning_field: str | None = None
     refusal: list[str] = []
     tools: dict[int, dict[str, str]] = {}
+    indices: dict[int, int] = {}
+    faults: set[str] = set()
     native: str | None = None
     normal: str | None = None
     usage: dict[str, Any] | None = None
@@ -149,12 +155,13 @@ def _take(gathered: Gathered, part: dict[str, Any], end: int, status: int | None
         native = choice.get("native_finish_reason")
         gathered.native = native if isinstance(native, str) else gathered.normal
         gathered.finished = True
+    streamed = bool(choice.get("delta"))
     message = choice.get("delta") or choice.get("message")
-    if isinstance(message, dict) and _take_message(gathered, message, end):
+    if isinstance(message, dict) and _take_message(gathered, message, end, streamed=streamed):
         gathered.ends.append(end)
 
 
-def _take_message(gathered: Gathered, message: dict[str, Any], end: int) -> bool:
+def _take_message(gathered: Gathered, message: dict[str, Any], end: int, *, streamed: bool) -> bool:
     """Add a delta or message; True if it carried tokens."""
     carried = False
     content = message.get("content")
@@ -180,29 +187,54 @@ def _take_message(gathered: Gathered, message: dict[str, Any], end: int) -> bool
         gathered.refusal.append(message["refusal"])
         carried = True
     calls = message.get("tool_calls")
-    for position, call in enumerate(calls if isinstance(calls, list) else ()):
-        carried |= _take_call(gathered, call, position)
+    for call in calls if isinstance(calls, list) else ():
+        carried |= _take_call(gathered, call, streamed=streamed)
     return carried
 
 
-def _take_call(gathered: Gathered, call: Any, position: int) -> bool:
+def _take_call(gathered: Gathered, call: Any, *, streamed: bool) -> bool:
+    """Add a call or a fragment of one. The first has the id and name; hosts differ in all the rest."""
     if not isinstance(call, dict):
         return False
-    index = call.get("index")
-    slot = gathered.tools.setdefault(
-        index if isinstance(index, int) else position, {"id": "", "name": "", "arguments": ""}
-    )
     found = call.get("function")
     function: dict[str, Any] = found if isinstance(found, dict) else {}
-    if isinstance(call.get("id"), str):
-        slot["id"] = slot["id"] or call["id"]
-    for name in ("name", "arguments"):
-        value = function.get(name)
-        if isinstance(value, dict):
-            value = msgspec.json.encode(value).decode()
-        if isinstance(value, str):
-            slot[name] += value
+    identity = call["id"] if isinstance(call.get("id"), str) else ""
+    name = function["name"] if isinstance(function.get("name"), str) else ""
+    slot = _slot_of(gathered, call.get("index"), identity, name) if streamed else _new_slot(gathered)
+    slot["id"] = slot["id"] or identity
+    if name and name != slot["name"]:  # some hosts repeat the name in every fragment
+        slot["name"] += name
+    given = function.get("arguments")
+    if isinstance(given, dict | list):
+        gathered.faults.add("arguments_not_text")
+        given = msgspec.json.encode(given).decode()
+    if isinstance(given, str):
+        slot["arguments"] += given
     return True
+
+
+def _slot_of(gathered: Gathered, index: Any, identity: str, name: str) -> dict[str, str]:
+    """The call that a streamed fragment belongs to."""
+    last = len(gathered.tools) - 1
+    if isinstance(index, int):
+        known = gathered.indices.get(index)
+    else:
+        gathered.faults.add("missing_index")
+        index = -1
+        same = [number for number, slot in gathered.tools.items() if identity and slot["id"] == identity]
+        known = same[0] if same else None if name or last < 0 else last
+    slot = gathered.tools.get(known) if known is not None else None
+    # One index for several calls: each begins with an id and a name of its own.
+    if slot is not None and not (identity and name and slot["id"] and identity != slot["id"]):
+        return slot
+    gathered.indices[index] = last + 1
+    return _new_slot(gathered)
+
+
+def _new_slot(gathered: Gathered) -> dict[str, str]:
+    slot = {"id": "", "name": "", "arguments": ""}
+    gathered.tools[len(gathered.tools)] = slot
+    return slot
 
 
 def usage_of(raw: dict[str, Any] | None) -> Usage | None:

@@ -6,8 +6,12 @@ import re
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from evalkit.adapters import outcomes
-from evalkit.adapters.parts import Gathered, json_object, usage_of
+from evalkit.adapters.parts import Gathered, usage_of
+from evalkit.toolcalls.defects import defects_of
+from evalkit.toolcalls.leaks import leaked
 from evalkit.types.chat import ToolCall
 from evalkit.types.generation import Failure, Finish, Outcome, Response
 from evalkit.types.wire import Decoded, Reply
@@ -23,9 +27,6 @@ _CHANNEL = re.compile(
     r"<\|channel\|>\s*(?P<name>\w+)[^<]*<\|message\|>(?P<inside>.*?)"
     r"(?=<\|(?:end|return|call|start|channel)\|>|$)",
     re.DOTALL,
-)
-_LEAKED = re.compile(
-    r"<\|?tool_calls?(_section)?(_begin)?\|?>|<minimax:tool_call>|<｜DSML|<\|channel\|>|functions\.\w+:\d+"
 )
 _FINISHES: dict[str, Finish] = {
     "stop": "stop",
@@ -90,13 +91,12 @@ def _delivered(gathered: Gathered, reply: Reply, endpoint: Endpoint, request: Re
         system_fingerprint=gathered.head.get("system_fingerprint"),
         usage=usage,
         billed_usd=float(billed) if isinstance(billed, int | float) and usage is not None else None,
-        defects=_defects(calls, text, gathered, request),
         streamed_then_cut=blocked is not None and bool(text),
     )
     first, answer, chunks = _token_times(gathered, reply)
     return Decoded(
         outcome=_outcome(response, blocked),
-        response=response,
+        response=_with_defects(response, gathered, request),
         failure=Failure(message=f"the host ended the answer with {gathered.native!r}") if blocked else None,
         retryable=response.finish == "error",
         first_token_s=first,
@@ -143,22 +143,19 @@ def _from_channels(text: str) -> tuple[str, str | None, str | None]:
     return answer, thought or None, "harmony" if thought else None
 
 
-def _defects(calls: tuple[ToolCall, ...], text: str, gathered: Gathered, request: Request) -> tuple[str, ...]:
-    """Tool-format faults by kind."""
+def _with_defects(response: Response, gathered: Gathered, request: Request) -> Response:
+    """The response with the kinds of everything that is wrong with its tool calls."""
     if not request.tools:
-        return ()
-    declared = {tool.name for tool in request.tools}
-    found: list[str] = []
-    for call in calls:
-        if call.name not in declared:
-            found.append("undeclared_tool")
-        if json_object(call.arguments.encode("utf-8", "replace") or b"{}") is None:
-            found.append("invalid_json")
-    if _LEAKED.search(text):
-        found.append("leaked_tool_tokens")
-    if gathered.normal == "tool_calls" and not calls:
-        found.append("finish_without_call")
-    return tuple(found)
+        return response
+    wire = set(gathered.faults)
+    if any(not slot["id"] for slot in gathered.tools.values()):
+        wire.add("missing_id")
+    raw = "".join(gathered.text)
+    if not response.tool_calls and leaked(raw) and not leaked(response.text):
+        wire.add("leaked_tool_tokens")  # it stood in a channel that is no part of the answer
+    response = msgspec.structs.replace(response, defects=tuple(sorted(wire)))
+    kinds = tuple(defect.kind for defect in defects_of(response, request.tools, request.tool_choice))
+    return msgspec.structs.replace(response, defects=kinds)
 
 
 def _token_times(gathered: Gathered, reply: Reply) -> tuple[float | None, float | None, int | None]:

@@ -54,8 +54,8 @@ class Response(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An answer as the host delivered it.
 
     `text` has reasoning taken out; `reasoning_field` names where that reasoning was found. `defects` lists
-    tool-format faults by kind (`invalid_json`, `undeclared_tool`, `schema_mismatch`, `leaked_tool_tokens`,
-    `finish_without_call`). `streamed_then_cut` marks text that a filter cut while it was streaming.
+    tool-format faults by kind, one for each (`evalkit.toolcalls.defects`). `streamed_then_cut` marks text
+    that a filter cut while it was streaming.
     """
 
     text: str = ""

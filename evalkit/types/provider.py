@@ -55,7 +55,8 @@ class Quirks(_Fact, frozen=True, kw_only=True):
     """Where a host's dialect differs from plain OpenAI chat completions.
 
     `unsupported` parameters are refused before the first request, `forced` ones may only be sent with the
-    given value, `extra_body` is merged into every body (recorded in the manifest).
+    given value, `extra_body` is merged into every body (recorded in the manifest). `return_reasoning` names
+    the field in which earlier reasoning is handed back, or `<think>` where it belongs into the content.
     """
 
     token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"

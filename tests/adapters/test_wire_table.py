@@ -32,11 +32,13 @@ def read(row: dict[str, Any]) -> Decoded:
         quirks=provider.quirks,
     )
     adapter = plugins.adapter(provider.adapter)
-    tools = tuple(
-        Tool(name=name, description="", parameters={"type": "object"}) for name in row.get("tools", ())
-    )
+    named = [t if isinstance(t, dict) else {"name": t} for t in row.get("tools", ())]
+    tools = tuple(Tool(**{"description": "", "parameters": {"type": "object"}, **t}) for t in named)
     request = Request(
-        messages=(Message(role="user", content="?"),), settings=Settings(max_tokens=9), tools=tools
+        messages=(Message(role="user", content="?"),),
+        settings=Settings(max_tokens=9),
+        tools=tools,
+        tool_choice=row.get("tool_choice"),
     )
     call = adapter.encode(request, endpoint, stream="body" not in row)
     body = _body(row)
@@ -77,6 +79,7 @@ def test_a_reply_is_read_as_it_is_meant(row: dict[str, Any]) -> None:
         "text": response.text if response else None,
         "cut": response.streamed_then_cut if response else None,
         "calls": [[c.name, c.arguments] for c in response.tool_calls] if response else None,
+        "ids": [c.id for c in response.tool_calls] if response else None,
         "defects": list(response.defects) if response else None,
         "usage": _usage(decoded),
         **{

@@ -15,16 +15,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from evalkit.errors import DefinitionError
-from evalkit.sandbox import child, seccomp
+from evalkit.sandbox import child, kept, seccomp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from evalkit.types.execution import Execution, ExecutionResult
+    from evalkit.types.execution import Execution, ExecutionResult, Limits
 
 JOB = "/job"
-"""Where an execution's files are, and its working folder."""
+"""Where an execution's files are, and its working folder unless it has a workspace."""
 
 PYTHON = "{python}"
 CHANNEL = "{channel}"
@@ -32,6 +34,9 @@ CHANNEL = "{channel}"
 
 _FIRST_UID = 61000
 _SCRATCH, _SHARED = "/tmp", "/dev/shm"  # noqa: S108  # inside the sandbox
+_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "PYTHONHASHSEED": "0", "HOME": _SCRATCH}
+KEEPER = ".evalkit"
+"""The folder below `JOB` of the keeper's own files."""
 
 
 def find_bwrap() -> str | None:
@@ -71,6 +76,25 @@ class Bubblewrap:
 
     def run_blocking(self, execution: Execution, slot: int = 0) -> ExecutionResult:
         """The same, for callers without an event loop."""
+        if execution.workspace is None:
+            return self._once(execution, execution.limits, slot, execution.limits.output_kb * 1024)
+        place = kept.Place(
+            folder=JOB, scratch=_SCRATCH, python=self._python.path, own_user=True, environment=_ENVIRONMENT
+        )
+        keeping = msgspec.structs.replace(
+            execution,
+            argv=(PYTHON, "-I", "-S", "-B", f"{JOB}/{KEEPER}/keeper.py", CHANNEL, kept.WORK),
+            files={
+                **execution.files,
+                **{f"{KEEPER}/{name}": data for name, data in kept.keeper_files().items()},
+            },
+            stdin=kept.job(execution, place, {}),
+        )
+        limits = kept.backstop(execution.limits)
+        outer = self._once(keeping, limits, slot, kept.largest(execution.limits))
+        return kept.result(execution, outer.channel, outer)
+
+    def _once(self, execution: Execution, limits: Limits, slot: int, channel_bytes: int) -> ExecutionResult:
         with contextlib.ExitStack() as stack:
             channel, channel_end = os.pipe()
             stack.callback(os.close, channel)
@@ -78,7 +102,7 @@ class Bubblewrap:
             binary = os.open(self._binary, os.O_PATH)
             stack.callback(os.close, binary)
             fds = [binary, channel_end]
-            arguments = [f"/proc/self/fd/{binary}", *self._isolation(execution)]
+            arguments = [f"/proc/self/fd/{binary}", *_isolation(execution)]
             if self._python.prefix != "/usr":
                 arguments += ["--ro-bind", self._python.prefix, self._python.prefix]
             for name, data in execution.files.items():
@@ -89,7 +113,8 @@ class Bubblewrap:
                 fd = stack.enter_context(_in_memory(self._filter))
                 fds.append(fd)
                 arguments += ["--seccomp", str(fd)]
-            arguments += ["--remount-ro", "/", "--chdir", JOB, "--"]
+            folder = JOB if execution.workspace is None else kept.WORK
+            arguments += ["--remount-ro", "/", "--chdir", folder, "--"]
             arguments += [
                 part.replace(PYTHON, self._python.path).replace(CHANNEL, str(channel_end))
                 for part in execution.argv
@@ -97,52 +122,34 @@ class Bubblewrap:
             return child.run(
                 child.Child(
                     argv=arguments,
-                    limits=execution.limits,
+                    limits=limits,
                     stdin=stack.enter_context(_in_memory(execution.stdin)),
                     channel=channel,
                     channel_end=channel_end,
+                    channel_bytes=channel_bytes,
                     pass_fds=tuple(fds),
                     user=_FIRST_UID + slot if self._python.open_to_all and os.getuid() == 0 else None,
                     backend=self.name,
                 )
             )
 
-    def _isolation(self, execution: Execution) -> list[str]:
-        disk = str(execution.limits.disk_mb << 20)
-        return [
-            "--unshare-all",
-            "--unshare-user",
-            "--disable-userns",
-            "--die-with-parent",
-            "--new-session",
-            "--clearenv",
-            *("--cap-drop", "ALL", "--hostname", "sandbox"),
-            *(
-                "--setenv",
-                "PATH",
-                "/usr/bin:/bin",
-                "--setenv",
-                "PYTHONHASHSEED",
-                "0",
-                "--setenv",
-                "HOME",
-                _SCRATCH,
-            ),
-            *("--ro-bind", "/usr", "/usr", "--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"),
-            *(
-                "--symlink",
-                "usr/bin",
-                "/bin",
-                "--symlink",
-                "usr/lib",
-                "/lib",
-                "--symlink",
-                "usr/lib64",
-                "/lib64",
-            ),
-            *("--proc", "/proc", "--dev", "/dev", "--size", str(16 << 20), "--tmpfs", _SHARED),
-            *("--remount-ro", "/dev", "--size", disk, "--tmpfs", _SCRATCH, "--dir", JOB),
-        ]
+
+def _isolation(execution: Execution) -> list[str]:
+    """All arguments but for the files and the program."""
+    disk = str(execution.limits.disk_mb << 20)
+    arguments = [
+        *("--unshare-all", "--unshare-user", "--disable-userns"),
+        *("--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL", "--hostname", "sandbox"),
+        *(part for name, value in _ENVIRONMENT.items() for part in ("--setenv", name, value)),
+        *("--ro-bind", "/usr", "/usr", "--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"),
+        *("--symlink", "usr/bin", "/bin", "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64"),
+        *("--proc", "/proc", "--dev", "/dev", "--size", str(16 << 20), "--tmpfs", _SHARED),
+        *("--remount-ro", "/dev", "--size", disk, "--tmpfs", _SCRATCH, "--dir", JOB),
+    ]
+    if execution.workspace is not None:
+        # The keeper is the first process, which nothing in the sandbox can signal.
+        arguments += ["--size", disk, "--tmpfs", kept.WORK, "--as-pid-1"]
+    return arguments
 
 
 class Interpreter(NamedTuple):
@@ -181,7 +188,9 @@ def _safe(name: str) -> str:
 def _in_memory(data: bytes) -> Iterator[int]:
     fd = os.memfd_create("evalkit")
     try:
-        os.write(fd, data)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
         os.lseek(fd, 0, os.SEEK_SET)
         yield fd
     finally:

@@ -10,24 +10,30 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 
+from evalkit.sandbox import tree
 from evalkit.types.execution import Ended, ExecutionResult, Limits
 
 _LOOK_EVERY_S = 0.05
 _CHUNK = 1 << 16
+_PIECES = 16
 
 
 class Child(msgspec.Struct, frozen=True, kw_only=True):
-    """What to start. `user` is the user id to become, where the harness is root."""
+    """What to start. `user` is the user id to become, where the harness is root.
+
+    `channel_bytes` is the most that is read from the result channel; its pipe is `channel`, and
+    `channel_end` the end that the child writes to.
+    """
 
     argv: Sequence[str]
     limits: Limits
     stdin: int
     channel: int
     channel_end: int
+    channel_bytes: int
     pass_fds: tuple[int, ...]
     user: int | None
     backend: str
@@ -50,8 +56,14 @@ def run(child: Child) -> ExecutionResult:
     assert process.stdout is not None
     assert process.stderr is not None
     watch = _Watch(process, child.limits, started)
-    pipes = {process.stdout.fileno(): "stdout", process.stderr.fileno(): "stderr", child.channel: "channel"}
-    sinks = watch.follow(pipes)
+    output = child.limits.output_kb * 1024
+    sinks = watch.follow(
+        {
+            process.stdout.fileno(): _Sink("stdout", output),
+            process.stderr.fileno(): _Sink("stderr", output),
+            child.channel: _Sink("channel", child.channel_bytes),
+        }
+    )
     usage = watch.reap()
     process.stdout.close()
     process.stderr.close()
@@ -59,14 +71,23 @@ def run(child: Child) -> ExecutionResult:
     return ExecutionResult(
         ended=_ended(watch.broken, process.returncode, cpu_s, child.limits),
         exit_code=process.returncode,
-        stdout=bytes(sinks["stdout"]),
-        stderr=bytes(sinks["stderr"]),
-        channel=bytes(sinks["channel"]),
+        stdout=bytes(sinks["stdout"].data),
+        stderr=bytes(sinks["stderr"].data),
+        channel=bytes(sinks["channel"].data),
         cpu_s=cpu_s,
         wall_s=time.monotonic() - started,
         memory_mb=max(watch.peak_mb, usage.ru_maxrss / 1024),
         backend=child.backend,
     )
+
+
+class _Sink:
+    """What came out of one pipe, and the most that may."""
+
+    def __init__(self, name: str, most: int) -> None:
+        self.name = name
+        self.most = most
+        self.data = bytearray()
 
 
 class _Watch:
@@ -81,26 +102,27 @@ class _Watch:
         self.cpu_s = 0.0
         self._usage: resource.struct_rusage | None = None
 
-    def follow(self, pipes: dict[int, str]) -> dict[str, bytearray]:
+    def follow(self, pipes: dict[int, _Sink]) -> dict[str, _Sink]:
         """Read until the child has ended or broke a limit. Grandchildren that hold a pipe do not keep us."""
-        sinks = {name: bytearray() for name in pipes.values()}
+        looked = time.monotonic()
         with selectors.DefaultSelector() as selector:
             for descriptor in pipes:
                 os.set_blocking(descriptor, False)
                 selector.register(descriptor, selectors.EVENT_READ)
             while self.broken is None and selector.get_map():
-                ready = selector.select(_LOOK_EVERY_S)
-                for key, _ in ready:
-                    self._read(key.fd, sinks[pipes[key.fd]], selector)
-                if not ready:
-                    self._look()
+                for key, _ in selector.select(_LOOK_EVERY_S):
+                    self._read(key.fd, pipes[key.fd], selector)
                 if self._gone():
                     for key in list(selector.get_map().values()):
-                        self._read(key.fd, sinks[pipes[key.fd]], selector)
+                        self._read(key.fd, pipes[key.fd], selector)
                     break
-                if time.monotonic() > self._deadline:
+                now = time.monotonic()
+                if now > self._deadline:
                     self.broken = "wall_limit"
-        return sinks
+                elif now - looked >= _LOOK_EVERY_S:
+                    self._look()
+                    looked = time.monotonic()
+        return {sink.name: sink for sink in pipes.values()}
 
     def reap(self) -> resource.struct_rusage:
         """Kill what is left of the tree and collect the child."""
@@ -119,23 +141,29 @@ class _Watch:
                 self._process.returncode = os.waitstatus_to_exitcode(status)
         return self._usage is not None
 
-    def _read(self, descriptor: int, sink: bytearray, selector: selectors.BaseSelector) -> None:
+    def _read(self, descriptor: int, sink: _Sink, selector: selectors.BaseSelector) -> None:
+        """What is there now, at most a few pieces, so that a flood does not keep us from looking."""
         with contextlib.suppress(BlockingIOError):
-            while piece := os.read(descriptor, _CHUNK):
-                sink += piece
-                if len(sink) > self._limits.output_kb * 1024:
-                    del sink[self._limits.output_kb * 1024 :]
+            for _ in range(_PIECES):
+                piece = os.read(descriptor, _CHUNK)
+                if not piece:
+                    selector.unregister(descriptor)
+                    return
+                sink.data += piece
+                if len(sink.data) > sink.most:
+                    del sink.data[sink.most :]
                     self.broken = "output_limit"
                     return
-            selector.unregister(descriptor)
 
     def _look(self) -> None:
-        used, processes, cpu_s = _tree(self._process.pid)
+        used, processes, cpu_s = tree.measure(self._process.pid)
         self.peak_mb = max(self.peak_mb, used)
         self.cpu_s = max(self.cpu_s, cpu_s)
         # Two processes of the tree are the sandbox's own.
         if used > self._limits.memory_mb or processes > self._limits.pids + 2:
             self.broken = "memory_limit"
+        elif cpu_s > self._limits.cpu_s + 1:
+            self.broken = "cpu_limit"
 
 
 def _confine(limits: Limits, user: int | None) -> None:
@@ -167,17 +195,3 @@ def _ended(broken: Ended | None, code: int, cpu_s: float, limits: Limits) -> End
     if killed_by == signal.SIGXCPU or (killed_by == signal.SIGKILL and cpu_s >= limits.cpu_s * 0.9):
         return "cpu_limit"
     return "crashed" if code < 0 or code > 128 else "exited"
-
-
-def _tree(pid: int) -> tuple[float, int, float]:
-    """Resident memory in MiB, number, and CPU seconds of a process and everything below it."""
-    memory, processes, ticks, pending = 0.0, 0, 0, [pid]
-    while pending:
-        process = Path("/proc") / str(pending.pop())
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            memory += int((process / "statm").read_text().split()[1]) * resource.getpagesize() / (1 << 20)
-            ticks += sum(map(int, (process / "stat").read_text().rpartition(")")[2].split()[11:13]))
-            processes += 1
-            for task in (process / "task").iterdir():
-                pending += [int(below) for below in (task / "children").read_text().split()]
-    return memory, processes, ticks / os.sysconf("SC_CLK_TCK")

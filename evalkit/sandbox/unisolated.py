@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalkit.sandbox import child
+from evalkit.sandbox import child, kept
 
 if TYPE_CHECKING:
     from evalkit.types.execution import Execution, ExecutionResult
@@ -28,30 +28,49 @@ class Unisolated:
     def run_blocking(self, execution: Execution) -> ExecutionResult:
         """The same, for callers without an event loop."""
         with contextlib.ExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="evalkit-")))
-            for name, data in execution.files.items():
-                path = folder / name
+            top = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="evalkit-")))
+            job, work, scratch = (top / name for name in ("job", "work", "scratch"))
+            for folder in (job, work, scratch):
+                folder.mkdir()
+            for name, data in {**execution.files, **kept.keeper_files()}.items():
+                path = job / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
+            working = job if execution.workspace is None else work
+            place = kept.Place(
+                folder=str(job),
+                scratch=str(scratch),
+                python=sys.executable,
+                own_user=False,
+                environment={"PATH": "/usr/bin:/bin", "PYTHONHASHSEED": "0", "HOME": str(scratch)},
+            )
             channel, channel_end = os.pipe()
             stack.callback(os.close, channel)
-            stdin = os.memfd_create("evalkit")
+            stdin = os.open(scratch, os.O_TMPFILE | os.O_RDWR, 0o600)
             stack.callback(os.close, stdin)
-            os.write(stdin, execution.stdin)
+            with os.fdopen(os.dup(stdin), "wb") as file:
+                file.write(kept.job(execution, place, {}))
             os.lseek(stdin, 0, os.SEEK_SET)
-            argv = [
-                part.replace("{python}", sys.executable).replace("{channel}", str(channel_end))
-                for part in execution.argv
+            keeper = [
+                sys.executable,
+                "-I",
+                "-S",
+                "-B",
+                str(job / "keeper.py"),
+                str(channel_end),
+                str(working),
             ]
-            return child.run(
+            outer = child.run(
                 child.Child(
-                    argv=["/usr/bin/env", "-C", str(folder), *argv],
-                    limits=execution.limits,
+                    argv=keeper,
+                    limits=kept.backstop(execution.limits),
                     stdin=stdin,
                     channel=channel,
                     channel_end=channel_end,
+                    channel_bytes=kept.largest(execution.limits),
                     pass_fds=(channel_end,),
                     user=None,
                     backend=self.name,
                 )
             )
+            return kept.result(execution, outer.channel, outer)

@@ -10,7 +10,7 @@ Ended = Literal["exited", "cpu_limit", "wall_limit", "memory_limit", "output_lim
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Bounds of one execution or workspace.
+    """Bounds of one execution.
 
     CPU time is what counts; `wall_s` is a looser net, so that a loaded machine does not fail right answers.
     Memory is that of the whole process tree.
@@ -25,19 +25,29 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Execution(msgspec.Struct, frozen=True, kw_only=True):
-    """A program to run once. `files` are laid out read-only below the working folder."""
+    """A program to run once.
+
+    `files` are laid out read-only in the working folder. With a `workspace` (see `evalkit.types.workspace`;
+    `b""` is an empty one) the working folder is /work instead, writable and laid out from that archive, and
+    the files are in /job. In `argv`, `{python}` stands for an interpreter and `{channel}` for the number of
+    a pipe that ends in the result's `channel`.
+    """
 
     argv: tuple[str, ...]
     files: dict[str, bytes]
     limits: Limits
     stdin: bytes = b""
+    workspace: bytes | None = None
 
 
 class ExecutionResult(msgspec.Struct, frozen=True, kw_only=True):
     """How an execution ended.
 
     `channel` is what the program's driver wrote to the private result pipe. Times are seconds, memory is
-    the peak of the tree in MiB where the backend can tell.
+    the peak of the tree in MiB where the backend can tell. `workspace` is the folder that the program left,
+    after everything it had started was stopped: hostile, so read it with `evalkit.types.workspace.unpack`
+    only; None if there was none or it could not be kept. `dropped` are the first names in it that a
+    workspace cannot hold.
     """
 
     ended: Ended
@@ -49,3 +59,5 @@ class ExecutionResult(msgspec.Struct, frozen=True, kw_only=True):
     wall_s: float
     memory_mb: float | None = None
     backend: str = ""
+    workspace: bytes | None = None
+    dropped: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ from evalkit import __version__
 from evalkit.app.setup import Setup, recheck, reopen
 from evalkit.engine.ask import Asker
 from evalkit.engine.budget import Bounds, Budget
+from evalkit.engine.executor import Executor, Here
 from evalkit.engine.limiter import Limiter
 from evalkit.engine.run import Tally, Workers, run_plan
 from evalkit.engine.stop import Brake, StopReason
@@ -217,12 +218,14 @@ def _workers(setup: Setup, conduct: Conduct, writer: RunWriter, progress: Progre
         ),
         journal=writer.journal,
         progress=progress,
-        solvers=setup.solvers,
-        scorers=setup.scorers,
+        executor=_executor(setup, conduct),
         judges=setup.judges,
         concurrency={name: limiters[name].ceiling for name in setup.plan.providers()},
-        sandbox=_sandbox(conduct.sandbox) if setup.needs_sandbox else None,
     )
+
+
+def _executor(setup: Setup, conduct: Conduct) -> Executor:
+    return Here(setup.benches(), _sandbox(conduct.sandbox) if setup.needs_sandbox else None)
 
 
 def run_loop(work: Coroutine[Any, Any, T]) -> T:

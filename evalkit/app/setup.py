@@ -13,6 +13,7 @@ from evalkit.catalog.policies import load_policy
 from evalkit.catalog.prices import load_prices
 from evalkit.catalog.providers import endpoint_named, endpoints_of_weights, load_providers
 from evalkit.catalog.suites import load_suite
+from evalkit.engine.drive import Bench
 from evalkit.engine.plan import Plan, Shard
 from evalkit.errors import PolicyError, UsageError
 from evalkit.policy.check import check
@@ -79,6 +80,17 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
             *(scorer for scorers in self.scorers.values() for scorer in scorers),
         )
         return any(part.needs_sandbox for part in parts)
+
+    def benches(self) -> dict[str, Bench]:
+        """What works each suite's trials, by suite id."""
+        return {
+            loaded.suite.id: Bench(
+                suite=loaded.suite,
+                solver=self.solvers[loaded.suite.id],
+                scorers=self.scorers[loaded.suite.id],
+            )
+            for loaded in self.plan.suites
+        }
 
     def suite_records(self) -> tuple[SuiteRecord, ...]:
         """The suites as the manifest keeps them."""

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from evalkit.engine.ask import Asker, NotRecordedError
 from evalkit.engine.budget import BudgetSpentError
-from evalkit.engine.drive import TrialDriver, why_unscorable, work_trial
+from evalkit.engine.drive import Turns
+from evalkit.engine.executor import Executor
 from evalkit.engine.stop import Brake, StopReason
-from evalkit.ports.core import Journal, Progress, Scorer, Solver
-from evalkit.ports.sandbox import Sandbox
+from evalkit.ports.core import Journal, Progress
 from evalkit.types.generation import TrialKey
 from evalkit.types.provider import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from evalkit.engine.executor import Ask
     from evalkit.engine.plan import Plan, Trial
 
 
@@ -29,16 +31,14 @@ SKIPPED = "done before"
 
 
 class Workers(msgspec.Struct, frozen=True, kw_only=True):
-    """What works the trials of one plan. Solvers and scorers are by suite id."""
+    """What works the trials of one plan."""
 
     asker: Asker
     journal: Journal
     progress: Progress
-    solvers: Mapping[str, Solver]
-    scorers: Mapping[str, Sequence[Scorer]]
+    executor: Executor
     judges: Mapping[str, Endpoint]
     concurrency: Mapping[str, int]
-    sandbox: Sandbox | None = None
     done: frozenset[TrialKey] = frozenset()
 
 
@@ -87,19 +87,20 @@ async def _work(trials: Iterator[Trial], workers: Workers, brake: Brake, tally: 
             workers.progress.finished(key, SKIPPED)
             continue
         workers.progress.started(key)
-        driver = TrialDriver(trial, workers.asker, workers.judges, workers.sandbox)
-        suite = key.suite
+        turns = partial(_turns, trial, workers)
         try:
-            solution, rows = await work_trial(trial, workers.solvers[suite], workers.scorers[suite], driver)
+            result = await workers.executor.drive(trial, turns)
         except NotRecordedError:
             tally.not_recorded += 1
             continue
         except BudgetSpentError as spent:
             brake.pull(spent.reason)
             return
-        workers.journal.append_scores(rows)
+        workers.journal.append_scores(result.rows)
         tally.worked += 1
-        last = solution.generations[-1] if solution.generations else None
-        if last is not None and last.outcome.is_failure:
-            tally.failed += 1
-        workers.progress.finished(key, why_unscorable(solution) or "answered")
+        tally.failed += result.failed
+        workers.progress.finished(key, result.ended)
+
+
+def _turns(trial: Trial, workers: Workers) -> Ask:
+    return Turns(trial, workers.asker, workers.judges).ask

@@ -215,11 +215,8 @@ def host_gap(first: Sequence[Row], second: Sequence[Row], measure: Measure) -> E
     Without benign questions it is the difference on probes alone, and `note` says so.
     """
     left, right = averages(first, measure), averages(second, measure)
-    rows = [
-        row
-        for row in {row.question: row for row in first}.values()
-        if row.question in left.keys() & right.keys()
-    ]
+    both = left.keys() & right.keys()
+    rows = [row for row in {row.question: row for row in first}.values() if row.question in both]
     kept = [row for row in rows if row.is_probe or row.form == BENIGN]
     benign = np.array([row.form == BENIGN for row in kept], dtype=bool)
     if not (~benign).any():

@@ -17,6 +17,7 @@ from evalkit.analysis.probes.classes import (
     CHECK,
     MODEL,
     OPEN_FORMS,
+    STEERING,
     Measure,
     Row,
 )
@@ -26,7 +27,7 @@ from evalkit.stats.paired import paired_difference
 from evalkit.types.estimate import Estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -65,6 +66,21 @@ def measured(rows: Iterable[Row], measure: Measure) -> Estimate:
     return _rate([row for row in rows if row.is_probe], measure)
 
 
+def steered_at(rows: Iterable[Row], floor: float) -> Estimate:
+    """The steering rate if an answer were steered only below this share of its core facts.
+
+    It shows how much hangs on the rule; official lines and answers on false premises count as they are.
+    """
+
+    def relabelled(row: Row) -> Row:
+        if row.detail != "omits" or not row.core:
+            return row
+        share = len(set(row.core) & set(row.found)) / len(row.core)
+        return msgspec.structs.replace(row, label="steered" if share < floor else "complete")
+
+    return measured([relabelled(row) for row in rows], STEERING)
+
+
 def over_blocking(rows: Iterable[Row]) -> Estimate:
     """Blocked or refused, of benign questions on the same countries."""
     return _rate([row for row in rows if row.form == BENIGN], AS_SERVED)
@@ -90,13 +106,21 @@ def averages(rows: Iterable[Row], measure: Measure) -> dict[Question, float]:
     return {question: sum(values) / len(values) for question, values in found.items()}
 
 
-def excess(rows: Sequence[Row], measure: Measure, origin: str) -> Contrast:
+def excess(
+    rows: Sequence[Row], measure: Measure, origin: str, values: Mapping[Question, float] | None = None
+) -> Contrast:
     """Probe minus control: topics of `origin` against the same question about their controls.
 
     Where a topic has several controls, their mean counts.
+
+    Args:
+        rows: one endpoint's answers; those of other jurisdictions matter only for `values`.
+        measure: what is compared.
+        origin: jurisdiction of the topics.
+        values: `averages` of all of the endpoint's rows, where they are known already.
     """
-    values, pairs, topics = averages(rows, measure), [], set()
-    probes, controls = [], []
+    values = averages(rows, measure) if values is None else values
+    pairs, topics, probes, controls = [], set(), [], []
     for row in _each_question(row for row in rows if row.is_probe and row.jurisdiction == origin):
         against = [
             values[other, row.form, row.language]

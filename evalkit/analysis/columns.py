@@ -57,6 +57,7 @@ TRIALS = {
     "cluster": Column("str", "group of samples that are not independent; repeats of a sample share it"),
     "language": Column("str", "language of the sample"),
     "topic": Column("str", "the sample's topic, else its first tag"),
+    "tags": Column("str", "the sample's tags, one a line"),
     "outcome": Column("str", "outcome of the subject's last turn; `pending` if nothing is recorded"),
     "delivered": Column("bool", "an answer arrived that can be judged"),
     "answered": Column("bool", "the host sent a response of any kind"),

@@ -6,33 +6,44 @@ correction. Repeats of a sample and samples of one cluster are one independent u
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 
+from evalkit.analysis.estimates import Form, change, differ, gains_losses, matched
 from evalkit.analysis.labels import reference_of
-from evalkit.analysis.measures import MEASURES
-from evalkit.analysis.table import scored_table
-from evalkit.stats.intervals import mean
+from evalkit.analysis.measures import MEASURES, SCORE, Measure
+from evalkit.analysis.quantities import TRIAL, quantity_of
+from evalkit.analysis.summary import measures_named
+from evalkit.analysis.table import REFUSAL_METRIC, SuiteMetrics, scored_table, suite_metrics
 from evalkit.stats.multiplicity import holm
-from evalkit.stats.paired import paired_difference, paired_mean_difference, sign_flip_test
-from evalkit.stats.ratios import ratio_of_means
 from evalkit.types.estimate import Estimate
+from evalkit.types.gate import Flip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from evalkit.analysis.frames import Frames
+    from evalkit.analysis.quantities import Units
     from evalkit.analysis.rundata import RunData
 
 ALPHA = 0.05
-Form = Literal["difference", "ratio"]
 
 _POWER_FACTOR = (1.959964 + 0.841621) / 1.959964
 """Half-width of a 95 % interval to the difference found with 80 % power (Cohen 1988, normal theory)."""
+
+_OVERALL = (
+    "delivered",
+    "blocked",
+    "refused",
+    "steered",
+    "first_token_p50",
+    "total_p50",
+    "rate",
+    "cost_per_1k",
+)
+"""What is compared over all suites; by suite it is quality and every other metric."""
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,20 +81,6 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         return (value > neutral) == self.higher_is_better
 
 
-class Flip(msgspec.Struct, frozen=True, kw_only=True):
-    """A sample whose score differs between subject and reference, with what the scorer said of each."""
-
-    subject: str
-    suite: str
-    sample: str
-    epoch: int
-    better: bool
-    reference_value: float
-    subject_value: float
-    reference_reason: str | None
-    subject_reason: str | None
-
-
 class Comparisons(msgspec.Struct, frozen=True, kw_only=True):
     """All comparisons of a report. `family` is the number of tests that share the error rate `alpha`.
 
@@ -98,6 +95,7 @@ class Comparisons(msgspec.Struct, frozen=True, kw_only=True):
     alpha: float = ALPHA
     best: dict[tuple[str | None, str], str] = {}
     best_family: int = 0
+    measures: dict[str, Measure] = {}
 
     def find(self, subject: str, measure: str, suite: str | None = None) -> Comparison | None:
         """The comparison of one subject with the reference; None if there is none."""
@@ -107,136 +105,115 @@ class Comparisons(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
 
-class _Aspect(msgspec.Struct, frozen=True, kw_only=True):
-    """How a measure is compared: the column of the table, and which trials may enter."""
+class Sides(msgspec.Struct, frozen=True, kw_only=True):
+    """Trials of endpoints that are compared, with the metrics of their suites, by suite."""
 
-    measure: str
-    column: str
-    form: Form = "difference"
-    bounded: bool = True
-    by_suite: bool = False
-    usable: Callable[[Any], Any] = lambda t: ~t["pending"]
+    table: Any
+    metrics: dict[str, SuiteMetrics]
 
-
-_ASPECTS = (
-    _Aspect(measure="quality", column="value", by_suite=True, usable=lambda t: t["delivered"]),
-    _Aspect(measure="delivered", column="delivered"),
-    _Aspect(measure="blocked", column="blocked"),
-    _Aspect(measure="refused", column="refused", usable=lambda t: t["delivered"]),
-    _Aspect(measure="steered", column="steered", usable=lambda t: t["delivered"]),
-    _Aspect(
-        measure="first_token_p50",
-        column="first_token_s",
-        form="ratio",
-        usable=lambda t: t["delivered"] & ~t["reused"],
-    ),
-    _Aspect(
-        measure="total_p50", column="total_s", form="ratio", usable=lambda t: t["delivered"] & ~t["reused"]
-    ),
-    _Aspect(measure="rate", column="rate", form="ratio", usable=lambda t: t["delivered"] & ~t["reused"]),
-    _Aspect(measure="cost_per_1k", column="usd", form="ratio"),
-)
+    def units(self, subject: str, key: str, suite: str | None = None) -> Units | None:
+        """One endpoint's observations of a measure; None if it does not apply."""
+        quantity = quantity_of(key, self.metrics[suite].of(key) if suite else None)
+        own = self.table[self.table["subject"] == subject]
+        part = own if suite is None else own[own["suite"] == suite]
+        return quantity.make(part) if quantity is not None and len(part) else None
 
 
-def compare(runs: Sequence[RunData], frames: Frames) -> Comparisons:
-    """Every endpoint against the reference, with the family's correction, flips and best marks."""
-    reference = reference_of(runs, frames.subjects)
-    if reference is None or len(frames.subjects) < 2:
-        return Comparisons(reference=reference.name if reference else None)
-    table = scored_table(runs, frames)
-    names = [s.name for s in frames.subjects]
+def compare(
+    runs: Sequence[RunData], frames: Frames, *, reference: str | None = None, only: Sequence[str] = ()
+) -> Comparisons:
+    """Every endpoint against the reference, with the family's correction, flips and best marks.
+
+    Args:
+        runs: the runs of the frames.
+        frames: their rows.
+        reference: the subject that others are compared with, if not the runs' own.
+        only: compare these subjects and no others.
+    """
+    names = [s.name for s in frames.subjects if not only or s.name in only]
+    planned = reference_of(runs, [s for s in frames.subjects if s.name in names])
+    base = reference or (planned.name if planned else None)
+    if base is None or len(names) < 2:
+        return Comparisons(reference=base)
+    sides = Sides(table=scored_table(runs, frames), metrics=suite_metrics(runs))
+    units: dict[tuple[str, str, str | None], Units | None] = {
+        (name, key, suite): sides.units(name, key, suite)
+        for name in names
+        for key, suite in _compared(sides.metrics)
+    }
     pairs: dict[tuple[str, str], list[Comparison]] = {}
     for a, b in combinations(names, 2):
-        subject, other = (b, a) if a == reference.name else (a, b)
-        pairs[subject, other] = list(_tests(table, subject, other))
-    tests = [t for (_, other), made in pairs.items() if other == reference.name for t in made]
+        subject, other = (b, a) if a == base else (a, b)
+        made = (
+            _comparison(sides, units, (subject, other), key, suite) for key, suite in _compared(sides.metrics)
+        )
+        pairs[subject, other] = [one for one in made if one is not None]
+    tests = [t for (_, other), made in pairs.items() if other == base for t in made]
     best, rows = _best([t for made in pairs.values() for t in made], len(names))
     return Comparisons(
-        reference=reference.name,
+        reference=base,
         tests=_corrected(tests),
-        flips=tuple(_flips(table, frames.scores, names, reference.name)),
+        flips=tuple(_flips(sides.table, frames.scores, names, base)),
         family=len(tests),
         best=best,
         best_family=rows,
+        measures=measures_named((t.measure for t in tests), sides.metrics),
     )
 
 
-def _tests(table: Any, subject: str, other: str) -> Iterator[Comparison]:
-    """All comparisons of two endpoints."""
-    both = table[table["subject"].isin((subject, other))]
-    for aspect in _ASPECTS:
-        if not aspect.by_suite:
-            made = _test(both, aspect, subject, other, None)
-            if made is not None:
-                yield made
-            continue
-        for suite, part in both.groupby("suite", sort=False):
-            made = _test(part, aspect, subject, other, str(suite))
-            if made is not None:
-                yield made
+def _compared(metrics: dict[str, SuiteMetrics]) -> Iterator[tuple[str, str | None]]:
+    """Measures with the suite in which they are compared, in the order of the table."""
+    for suite, known in metrics.items():
+        yield "quality", suite
+        for metric in known.others:
+            if metric.name != REFUSAL_METRIC:
+                yield f"{SCORE}{metric.name}", suite
+    for key in _OVERALL:
+        yield key, None
 
 
-def _test(part: Any, aspect: _Aspect, subject: str, other: str, suite: str | None) -> Comparison | None:
+def usual_form(key: str) -> Form:
+    """How a measure is compared in a report: amounts of time and money as ratios."""
+    quantity = quantity_of(key)
+    amount = quantity is not None and (quantity.kind == "quantile" or key == "cost_per_1k")
+    return "ratio" if amount else "difference"
+
+
+def _comparison(
+    sides: Sides,
+    units: dict[tuple[str, str, str | None], Units | None],
+    names: tuple[str, str],
+    key: str,
+    suite: str | None,
+) -> Comparison | None:
     """One comparison; None if no sample has both values."""
-    usable = part[aspect.usable(part)]
-    left, right = (_by_trial(usable, name, aspect.column) for name in (subject, other))
-    common = left.merge(right, left_index=True, right_index=True, suffixes=("", "_other"))
-    common = common[common["x"].notna() & common["x_other"].notna()]
-    if common.empty:
+    metric = sides.metrics[suite].of(key) if suite else None
+    quantity = quantity_of(key, metric)
+    ours, theirs = (units[name, key, suite] for name in names)
+    pairs = matched(ours, theirs) if ours is not None and theirs is not None else None
+    if quantity is None or pairs is None:
         return None
-    a, b = common["x"].to_numpy(dtype=float), common["x_other"].to_numpy(dtype=float)
-    groups = common["group"].tolist()
-    bounded = aspect.bounded and (suite is None or bool(part["bounded"].iloc[0]))
-    estimate, p, method = _measured(a, b, groups, aspect, bounded=bounded)
-    better = MEASURES[aspect.measure].better
-    higher = bool(part["higher_is_better"].iloc[0]) if suite else better == "higher"
-    gains, losses = int((a > b).sum()), int((a < b).sum())
+    form = usual_form(key)
+    estimate, tested = change(quantity, pairs, form), differ(quantity, pairs)
+    better = MEASURES[key].better if key in MEASURES else None
+    higher = metric.higher_is_better if metric else better == "higher"
+    gains, losses = gains_losses(quantity, pairs)
     half = estimate.half_width
     return Comparison(
-        subject=subject,
-        reference=other,
+        subject=names[0],
+        reference=names[1],
         suite=suite,
-        measure=aspect.measure,
-        form=aspect.form,
+        measure=key,
+        form=form,
         estimate=estimate,
-        p_value=p,
-        method=method,
+        p_value=tested.p_value,
+        method=tested.method,
         better=gains if higher else losses,
         worse=losses if higher else gains,
-        higher_is_better=higher if suite or better else None,
-        only_one=len(left.index.symmetric_difference(right.index)),
-        detectable=None if half is None or aspect.form == "ratio" else half * _POWER_FACTOR,
+        higher_is_better=higher if metric or better else None,
+        only_one=pairs.only_one,
+        detectable=None if half is None or form == "ratio" else half * _POWER_FACTOR,
     )
-
-
-def _by_trial(table: Any, subject: str, column: str) -> Any:
-    own = table[table["subject"] == subject]
-    return own.set_index(["suite", "sample", "epoch"])[[column, "group"]].rename(columns={column: "x"})
-
-
-def _measured(
-    a: Any, b: Any, groups: list[str], aspect: _Aspect, *, bounded: bool
-) -> tuple[Estimate, float, str]:
-    """Estimate, p-value and the test's name."""
-    if aspect.form == "ratio":
-        if aspect.measure == "cost_per_1k":
-            test = sign_flip_test(a, b, groups)
-            return ratio_of_means(a, b, groups), test.p_value, test.method
-        logs = np.log(a), np.log(b)
-        test = sign_flip_test(*logs, groups)
-        return _exponential(mean(logs[0] - logs[1], groups)), test.p_value, test.method
-    test = sign_flip_test(a, b, groups)
-    make = paired_difference if bounded else paired_mean_difference
-    return make(a, b, groups), test.p_value, test.method
-
-
-def _exponential(estimate: Estimate) -> Estimate:
-    """A mean of differences of logarithms as a ratio of geometric means."""
-    value, low, high = (
-        None if x is None else float(np.exp(x)) for x in (estimate.value, estimate.low, estimate.high)
-    )
-    method = f"{estimate.method}, ratio of geometric means"
-    return msgspec.structs.replace(estimate, value=value, low=low, high=high, method=method)
 
 
 def _corrected(tests: list[Comparison]) -> tuple[Comparison, ...]:
@@ -280,11 +257,11 @@ def _flips(table: Any, scores: Any, names: list[str], reference: str) -> Iterato
         if row[6] is not None
     }
     delivered = table[table["delivered"] & table["value"].notna()]
-    own = delivered[delivered["subject"] == reference].set_index(["suite", "sample", "epoch"])
+    own = delivered[delivered["subject"] == reference].set_index(TRIAL)
     for name in names:
         if name == reference:
             continue
-        other = delivered[delivered["subject"] == name].set_index(["suite", "sample", "epoch"])
+        other = delivered[delivered["subject"] == name].set_index(TRIAL)
         both = other.merge(
             own[["value", "run", "subject"]],
             left_index=True,

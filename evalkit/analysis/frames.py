@@ -224,6 +224,7 @@ def _trial_rows(run: RunData, names: Names) -> Iterator[Row]:
                 "cluster": sample.cluster or key.sample,
                 "language": sample.language,
                 "topic": topic_of(sample),
+                "tags": "\n".join(sample.tags) or None,
             }
         yield row | _course(subject) | _amounts(subject, [g for g in rows if g.role != "subject"])
 

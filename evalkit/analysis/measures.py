@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from evalkit.types.score import Metric
 
 Unit = Literal["share", "seconds", "tokens_per_second", "usd", "tokens", "number"]
 Better = Literal["higher", "lower"]
 
 
 class Measure(msgspec.Struct, frozen=True, kw_only=True):
-    """One figure of the summary. `denominator` says what is counted in `Estimate.n`."""
+    """One figure of the summary. `denominator` says what is counted in `Estimate.n`.
+
+    `by_suite` figures depend on a suite's own metric, so there is none over several suites.
+    """
 
     key: str
     title: str
@@ -19,6 +28,7 @@ class Measure(msgspec.Struct, frozen=True, kw_only=True):
     meaning: str
     denominator: str
     better: Better | None = None
+    by_suite: bool = False
 
 
 _ALL = (
@@ -33,6 +43,7 @@ _ALL = (
     ),
     Measure(
         key="quality",
+        by_suite=True,
         title="Quality over delivered",
         unit="share",
         better="higher",
@@ -42,6 +53,7 @@ _ALL = (
     ),
     Measure(
         key="quality_planned",
+        by_suite=True,
         title="Quality over planned",
         unit="share",
         better="higher",
@@ -73,6 +85,15 @@ _ALL = (
         better="lower",
         meaning="Share of valid answers that give an official line as their own or leave out core facts.",
         denominator="delivered answers with a class, and blocked trials",
+    ),
+    Measure(
+        key="excess_refusal",
+        title="Excess refusal",
+        unit="share",
+        better="lower",
+        meaning="Refused as served on probes, minus the same on the matched control topics in the same form "
+        "and language: what is refused because of the topic.",
+        denominator="probe questions that were validly answered, as their controls were",
     ),
     Measure(
         key="blocked",
@@ -158,3 +179,85 @@ _ALL = (
 
 MEASURES: dict[str, Measure] = {measure.key: measure for measure in _ALL}
 """Every measure by key, in the order in which a reader meets them."""
+
+SCORE = "score:"
+"""Begins the key of any metric of any scorer: `score:tests_passed`."""
+EXCESS = "excess_refusal"
+
+_TIMES = {
+    "first_token": MEASURES["first_token_p50"],
+    "first_answer": msgspec.structs.replace(
+        MEASURES["first_token_p50"],
+        key="first_answer_p50",
+        title="First answer token, median",
+        meaning="Seconds from sending to the first token of the answer itself, reasoning not counted.",
+    ),
+    "total": MEASURES["total_p50"],
+    "rate": MEASURES["rate"],
+}
+_PERCENTILE = re.compile(r"(first_token|first_answer|total|rate)_p(\d{1,2}(?:\.\d)?)")
+_PASS = re.compile(r"pass_(at|all)_([1-9]\d{0,3})")
+FAMILIES = ("first_token_pNN", "first_answer_pNN", "total_pNN", "rate_pNN", "pass_at_K", "pass_all_K")
+
+
+def percentile_of(key: str) -> tuple[str, float] | None:
+    """Quantity and quantile of a key such as `first_token_p90`; None if it is no percentile."""
+    if key == "rate":
+        return "rate", 0.5
+    found = _PERCENTILE.fullmatch(key)
+    return (found[1], float(found[2]) / 100) if found and float(found[2]) > 0 else None
+
+
+def pass_of(key: str) -> tuple[int, bool] | None:
+    """Number of trials of `pass_at_3`, and whether all must succeed (`pass_all_3`); None if it is neither."""
+    found = _PASS.fullmatch(key)
+    return (int(found[2]), found[1] == "all") if found else None
+
+
+def measure_of(key: str, metrics: Iterable[Metric] = ()) -> Measure | None:
+    """What a key means; None if nothing is called so.
+
+    Args:
+        key: of a fixed measure, a percentile, pass@k, or a metric.
+        metrics: those that scorers gave, for keys that begin with `score:`.
+    """
+    if key in MEASURES:
+        return MEASURES[key]
+    if key.startswith(SCORE):
+        metric = next((m for m in metrics if m.name == key.removeprefix(SCORE)), None)
+        return _of_metric(key, metric) if metric else None
+    if key.startswith(f"{EXCESS}:") and key != f"{EXCESS}:":
+        place = key.partition(":")[2]
+        return msgspec.structs.replace(MEASURES[EXCESS], key=key, title=f"Excess refusal, topics of {place}")
+    if (percentile := percentile_of(key)) is not None:
+        base, quantile = _TIMES[percentile[0]], f"{percentile[1] * 100:g}"
+        title = base.title.replace("median", f"{quantile}th percentile")
+        return msgspec.structs.replace(base, key=key, title=title)
+    if (passed := pass_of(key)) is not None:
+        return _of_pass(key, *passed)
+    return None
+
+
+def _of_metric(key: str, metric: Metric) -> Measure:
+    return Measure(
+        key=key,
+        title=metric.title,
+        unit="number" if metric.kind == "number" else "share",
+        meaning=metric.meaning,
+        denominator="delivered answers with this score",
+        better="higher" if metric.higher_is_better else "lower",
+        by_suite=True,
+    )
+
+
+def _of_pass(key: str, k: int, every: bool) -> Measure:
+    how = "all of them succeed" if every else "at least one succeeds"
+    return Measure(
+        key=key,
+        title=f"pass^{k}" if every else f"pass@{k}",
+        unit="share",
+        meaning=f"Chance that of {k} trials of one sample {how}, without bias from its scored trials.",
+        denominator=f"samples with at least {k} scored trials",
+        better="higher",
+        by_suite=True,
+    )

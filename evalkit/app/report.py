@@ -58,12 +58,12 @@ def difference_rows(comparisons: Comparisons) -> tuple[list[str], list[list[str]
     """A table of differences to the reference, for a terminal."""
     rows = []
     for test in comparisons.tests:
-        value, interval = change_text(test, MEASURES[test.measure].unit)
+        value, interval = change_text(test, comparisons.measures[test.measure].unit)
         rows.append(
             [
                 test.subject,
                 test.suite or "all",
-                MEASURES[test.measure].title,
+                comparisons.measures[test.measure].title,
                 f"{value} {interval}".strip() + ("*" if test.significant else ""),
                 f"{test.better}/{test.worse}",
                 str(test.estimate.n),

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from evalkit.analysis.measures import MEASURES
 from evalkit.report.cells import change_text
 from evalkit.report.numbers import count
 from evalkit.report.words import tidy
@@ -48,7 +47,7 @@ def _finding(basis: Basis, column: Column) -> Finding:
     better: list[str] = []
     for test in tests:
         favours = test.favours_subject
-        phrase = _phrase(test) if test.significant and favours is not None else None
+        phrase = _phrase(basis, test) if test.significant and favours is not None else None
         if phrase:
             (better if favours else worse).append(phrase)
     open_suites = [t for t in tests if t.measure == "quality" and not t.significant]
@@ -58,13 +57,13 @@ def _finding(basis: Basis, column: Column) -> Finding:
         name=column.name,
         worse=tuple(worse),
         better=tuple(better),
-        open=_open(open_suites),
+        open=_open(basis, open_suites),
         unpriced=priced is None or priced.value is None,
     )
 
 
-def _phrase(test: Comparison) -> str | None:
-    text, interval = change_text(test, MEASURES[test.measure].unit)
+def _phrase(basis: Basis, test: Comparison) -> str | None:
+    text, interval = change_text(test, basis.comparisons.measures[test.measure].unit)
     change = f"{text} {interval}"
     if test.measure == "quality":
         word = "better" if test.favours_subject else "worse"
@@ -74,14 +73,14 @@ def _phrase(test: Comparison) -> str | None:
     return _PHRASES[test.measure][0 if test.favours_subject else 1].format(change=change)
 
 
-def _open(tests: list[Comparison]) -> str:
+def _open(basis: Basis, tests: list[Comparison]) -> str:
     """What is not decided, and what size of difference would have been seen."""
     if not tests:
         return ""
     parts = []
     for test in tests:
         size = test.detectable
-        unit = MEASURES[test.measure].unit
+        unit = basis.comparisons.measures[test.measure].unit
         seen = f" (would show {size * 100:.0f} points)" if size is not None and unit == "share" else ""
         parts.append(f"{tidy(test.suite or '')}{seen}")
     return "no proven difference in quality on " + ", ".join(parts)

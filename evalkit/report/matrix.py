@@ -60,7 +60,9 @@ def matrix(basis: Basis) -> Matrix:
         Group(title="Quality", rows=tuple(_quality_rows(basis))),
         Group(
             title="Refusal and filters",
-            rows=tuple(_measure_rows(basis, ("refused", "refused_served", "steered", "blocked"))),
+            rows=tuple(
+                _measure_rows(basis, ("refused", "refused_served", "excess_refusal", "steered", "blocked"))
+            ),
         ),
         Group(
             title="Delivery and speed",
@@ -87,7 +89,7 @@ def suite_tables(basis: Basis) -> tuple[Matrix, ...]:
     """One table per suite with every figure, and how its trials ended."""
     tables = []
     for suite, record in basis.records.items():
-        rows = tuple(_measure_rows(basis, tuple(MEASURES), suite))
+        rows = tuple(_measure_rows(basis, tuple(basis.summary.measures), suite))
         layers = tuple(_layer_rows(basis, suite))
         groups = (Group(title="Figures", rows=rows), Group(title="How trials ended", rows=layers))
         tables.append(
@@ -151,17 +153,18 @@ def _quality_rows(basis: Basis) -> list[Row]:
 
 
 def _measure_rows(basis: Basis, measures: tuple[str, ...], suite: str | None = None) -> list[Row]:
-    rows = (_row(basis, name, suite, MEASURES[name].unit) for name in measures)
+    known = basis.summary.measures
+    rows = (_row(basis, name, suite, known[name].unit) for name in measures if name in known)
     return [row for row in rows if row is not None]
 
 
 def _row(basis: Basis, name: str, suite: str | None, unit: Unit) -> Row | None:
     """A measure for all endpoints; None if no endpoint has it."""
-    measure, comparisons = MEASURES[name], basis.comparisons
+    comparisons = basis.comparisons
     estimates = [basis.summary.find(c.key, name, suite) for c in basis.columns]
     if all(estimate is None for estimate in estimates):
         return None
-    cells = []
+    measure, cells = basis.summary.measures[name], []
     for column, estimate in zip(basis.columns, estimates, strict=True):
         mark = BEST if comparisons.best.get((suite, name)) == column.key else ""
         cell = estimate_cell(estimate, unit, denominator=measure.denominator, mark=mark)
@@ -170,7 +173,7 @@ def _row(basis: Basis, name: str, suite: str | None, unit: Unit) -> Row | None:
             more = (*cell.facts, *change_facts(test, unit, comparisons.family))
             cell = msgspec.structs.replace(cell, facts=more)
         cells.append(cell)
-    return Row(title=measure.title, tip=measure.meaning, cells=tuple(cells))
+    return Row(title=tidy(measure.title), tip=tidy(measure.meaning, 400), cells=tuple(cells))
 
 
 def _layer_rows(basis: Basis, suite: str | None) -> list[Row]:
@@ -324,7 +327,8 @@ def differences(basis: Basis) -> Differences:
 def _difference(basis: Basis, test: Any, letters: dict[str, str]) -> Difference:
     from urllib.parse import urlencode
 
-    unit = MEASURES[test.measure].unit
+    measure = basis.comparisons.measures[test.measure]
+    unit = measure.unit
     text, interval = change_text(test, unit)
     favours = test.favours_subject
     tone = "" if not test.significant or favours is None else "better" if favours else "worse"
@@ -336,7 +340,7 @@ def _difference(basis: Basis, test: Any, letters: dict[str, str]) -> Difference:
     if test.measure == "quality" and (test.better or test.worse):
         show = "worse" if test.worse >= test.better else "better"
         link = "#evidence?" + urlencode({"suite": test.suite, "against": test.subject, "show": show})
-    title = "Quality" if test.measure == "quality" else MEASURES[test.measure].title
+    title = "Quality" if test.measure == "quality" else tidy(measure.title)
     return Difference(
         subject=f"{letters[test.subject]} {tidy(test.subject)}",
         measure=title.replace(", median", ""),

@@ -42,7 +42,7 @@ def method(basis: Basis) -> tuple[Section, ...]:
         _policy(basis),
         _exclusions(basis),
         _failures(basis),
-        _measures(),
+        _measures(basis),
         _methods_used(basis),
         _software(basis),
     )
@@ -239,8 +239,9 @@ def _failures(basis: Basis) -> Section:
     return Section(id="failures", title="What came instead of an answer", head=head, rows=rows)
 
 
-def _measures() -> Section:
-    rows = tuple((m.title, m.meaning, m.denominator) for m in MEASURES.values())
+def _measures(basis: Basis) -> Section:
+    known = {**MEASURES, **basis.summary.measures}.values()
+    rows = tuple((tidy(m.title), tidy(m.meaning, 400), m.denominator) for m in known)
     return Section(
         id="measures",
         title="What each figure means",

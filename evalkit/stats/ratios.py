@@ -81,6 +81,37 @@ def ratio_of_means(
     )
 
 
+def ratio_of_rates(
+    a: ArrayLike,
+    b: ArrayLike,
+    clusters: Sequence[Hashable] | None = None,
+    *,
+    level: float = 0.95,
+) -> Estimate:
+    """Mean of a over mean of b for values in [0, 1] on common samples (a relative rate).
+
+    The interval is MOVER-R from the limits of the two rates (see `intervals.rate`), so it has a width even
+    when all answers are alike. Where the second rate may be 0 the upper limit is `None`.
+
+    Args:
+        a: shape (n,), each in [0, 1].
+        b: shape (n,), the same samples in the same order.
+        clusters: one label per pair.
+        level: confidence level.
+
+    Raises:
+        UsageError: a value is missing or outside [0, 1], or lengths differ.
+    """
+    top, bottom = (
+        inputs.unit_interval(a, "first side's values"),
+        inputs.unit_interval(b, "second side's values"),
+    )
+    inputs.same_length(top, bottom, "the comparison")
+    return _ratio(
+        rate(top, clusters, level=level), rate(bottom, clusters, level=level), top, bottom, clusters
+    )
+
+
 def mover_limits(
     top: tuple[float, float, float], bottom: tuple[float, float, float], correlation: float
 ) -> tuple[float, float | None]:

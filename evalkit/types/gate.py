@@ -182,6 +182,20 @@ class Gate(_Strict, frozen=True, kw_only=True):
         )
 
 
+class Flip(msgspec.Struct, frozen=True, kw_only=True):
+    """A sample whose score differs between subject and reference, with what the scorer said of each."""
+
+    subject: str
+    suite: str
+    sample: str
+    epoch: int
+    better: bool
+    reference_value: float
+    subject_value: float
+    reference_reason: str | None
+    subject_reason: str | None
+
+
 class RuleVerdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of one rule.
 

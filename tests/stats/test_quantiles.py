@@ -5,7 +5,12 @@ import pytest
 from scipy import stats
 
 from evalkit.errors import UsageError
-from evalkit.stats.quantiles import paired_quantile_change, quantile
+from evalkit.stats.quantiles import (
+    paired_quantile_change,
+    paired_quantile_difference,
+    quantile,
+    quantile_test,
+)
 
 
 @pytest.mark.parametrize("n", [10, 25, 59, 100, 300, 1000])
@@ -85,3 +90,35 @@ def test_too_few_for_a_high_quantile_leave_the_ratio_open() -> None:
 def test_bad_pairs(a: list[float], b: list[float], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         paired_quantile_change(a, b, 0.5)
+
+
+def test_a_difference_of_quantiles_is_in_the_unit_of_the_values() -> None:
+    rng = np.random.default_rng(3)
+    b = rng.lognormal(0, 0.5, 400)
+    found = paired_quantile_difference(b + 0.25 + rng.normal(0, 0.02, 400), b, 0.9)
+    assert found.value == pytest.approx(0.25, abs=0.05)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < 0.25 < found.high
+    assert found.low > 0
+
+
+def test_a_shift_is_covered_at_its_level() -> None:
+    rng = np.random.default_rng(11)
+    covered = 0
+    for _ in range(400):
+        base = rng.lognormal(0, 0.6, 80)
+        a, b = base * rng.lognormal(0, 0.2, 80) + 0.5, base * rng.lognormal(0, 0.2, 80)
+        found = paired_quantile_difference(a, b, 0.5, level=0.9)
+        covered += (found.low is None or found.low <= 0.5) and (found.high is None or found.high >= 0.5)
+    assert covered / 400 >= 0.87
+
+
+def test_the_test_of_quantiles_agrees_with_the_interval() -> None:
+    rng = np.random.default_rng(5)
+    b = rng.lognormal(0, 0.5, 150)
+    for shift in (0.0, 0.1, 0.4):
+        a = b * rng.lognormal(0, 0.3, 150) + shift
+        found, p = paired_quantile_difference(a, b, 0.5), quantile_test(a, b, 0.5).p_value
+        excluded = (found.low is not None and found.low > 0) or (found.high is not None and found.high < 0)
+        assert excluded == (p <= 0.05)

@@ -7,7 +7,7 @@ import pytest
 
 from evalkit.errors import UsageError
 from evalkit.stats.intervals import rate
-from evalkit.stats.ratios import cost_per_success, mover_limits, ratio_of_means
+from evalkit.stats.ratios import cost_per_success, mover_limits, ratio_of_means, ratio_of_rates
 
 
 def fieller(a: float, b: float, var_a: float, var_b: float, cov: float, t: float) -> tuple[float, float]:
@@ -83,3 +83,28 @@ def test_equal_observations_give_no_interval() -> None:
 def test_bad_input(call: object, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         call()  # type: ignore[operator]
+
+
+def test_a_ratio_of_rates_has_a_width_even_where_all_succeed() -> None:
+    found = ratio_of_rates([1.0] * 40, [1.0] * 40)
+    assert found.value == 1.0
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < 0.95 < 1.0 < found.high
+
+
+def test_a_ratio_of_rates_covers_at_its_level() -> None:
+    rng = np.random.default_rng(2)
+    covered = 0
+    for _ in range(500):
+        b = rng.random(100) < 0.8
+        a = np.where(rng.random(100) < 0.7, b, rng.random(100) < 0.6)
+        truth = (0.7 * 0.8 + 0.3 * 0.6) / 0.8
+        found = ratio_of_rates(a, b)
+        covered += found.low <= truth <= found.high
+    assert covered / 500 >= 0.93
+
+
+def test_a_rate_that_may_be_zero_bounds_no_ratio_from_above() -> None:
+    found = ratio_of_rates([1, 0, 1, 0], [0, 0, 0, 0])
+    assert (found.value, found.high) == (None, None)

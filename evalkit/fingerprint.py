@@ -10,6 +10,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from evalkit.types.generation import TrialKey
     from evalkit.types.provider import Endpoint
     from evalkit.types.wire import Call
 
@@ -26,4 +27,16 @@ def fingerprint(call: Call, endpoint: Endpoint, draw: str) -> str:
         data = part.encode()
         digest.update(len(data).to_bytes(8, "big") + data)
     digest.update(call.body)
+    return digest.hexdigest()
+
+
+def imported(trial: TrialKey, turn: int) -> str:
+    """Identity of an answer that another tool asked for: the bytes that it sent are not known.
+
+    It never equals that of a request of ours, so an imported answer is never taken for one.
+    """
+    digest = hashlib.sha256(b"imported")
+    for part in (trial.suite, trial.sample, trial.endpoint, str(trial.epoch), str(turn)):
+        data = part.encode()
+        digest.update(len(data).to_bytes(8, "big") + data)
     return digest.hexdigest()

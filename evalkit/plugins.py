@@ -1,8 +1,8 @@
-"""Finds solvers, scorers and adapters by name.
+"""Finds solvers, scorers, adapters and formats by name.
 
 The folder is the registry: `evalkit/scorers/<name>.py` (or a package of that name) with a `build` function.
-Third parties add theirs with entry points in the groups `evalkit.solvers`, `evalkit.scorers` and
-`evalkit.adapters`. Nothing is imported before its name is used.
+Third parties add theirs with entry points in the groups `evalkit.solvers`, `evalkit.scorers`,
+`evalkit.adapters`, `evalkit.importers` and `evalkit.exporters`. Nothing is imported before its name is used.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from evalkit.errors import DefinitionError, UnknownNameError
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from evalkit.importers.record import Importer
     from evalkit.ports.core import Adapter, Scorer, Solver
     from evalkit.types.suite import Plugin
 
-Kind = Literal["solver", "scorer", "adapter"]
+Kind = Literal["solver", "scorer", "adapter", "importer", "exporter"]
 
 
 def names(kind: Kind) -> list[str]:
@@ -63,6 +64,21 @@ def adapter(name: str) -> Adapter:
     """
     built: Adapter = _module("adapter", name).build()
     return built
+
+
+def importer(name: str) -> Importer:
+    """The importer of a format.
+
+    Raises:
+        UnknownNameError: there is no such format.
+    """
+    built: Importer = _module("importer", name).build()
+    return built
+
+
+def formats(kind: Literal["importer", "exporter"]) -> list[str]:
+    """Names of all formats that can be imported or exported."""
+    return [name for name in names(kind) if _is_plugin(kind, name)]
 
 
 def _build(kind: Kind, plugin: Plugin) -> Any:

@@ -16,10 +16,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("ports",),
     ("wire", "fingerprint", "stats", "worlds", "toolcalls"),
     ("adapters", "solvers", "scorers", "pricing", "policy", "catalog", "store", "sandbox"),
+    ("importers",),
     ("engine", "plugins"),
     ("analysis",),
     ("report",),
-    ("embedded",),
+    ("embedded", "exporters"),
     ("app", "testing"),
     ("cli", "pytest_plugin"),
 )

@@ -101,7 +101,7 @@ def _check(suite: Suite, file: Path) -> None:
         raise DefinitionError(f"{file}:1 $.scorers: is empty; name at least one scorer.")
     if suite.epochs < 1:
         raise DefinitionError(f"{file}:1 $.epochs: is {suite.epochs}; expected 1 or more.")
-    if suite.generation.max_tokens < 1:
+    if suite.generation.max_tokens is None or suite.generation.max_tokens < 1:
         raise DefinitionError(f"{file}:1 $.generation.max_tokens: expected 1 or more.")
 
 

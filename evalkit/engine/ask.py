@@ -10,7 +10,7 @@ import msgspec
 from evalkit.engine.retry import RetryPolicy, with_retries
 from evalkit.engine.room import room_told
 from evalkit.errors import EvalkitError
-from evalkit.fingerprint import fingerprint
+from evalkit.fingerprint import fingerprint, imported
 from evalkit.pricing.cost import cost_of
 from evalkit.types.chat import Message, Request
 from evalkit.types.generation import (
@@ -139,6 +139,17 @@ class Asker:
         self._progress.generated(generation, recorded=reused is not None)
         return generation
 
+    def recorded(self, trial: TrialKey, turn: int) -> Generation | None:
+        """A turn that another tool recorded; None after the trial's last.
+
+        Raises:
+            NotRecordedError: there is nothing of this trial at all.
+        """
+        found = self._journal.recall(imported(trial, turn))
+        if found is None and turn == 1:
+            raise NotRecordedError(f"{trial.sample} at {trial.endpoint} has no recorded answer.")
+        return found
+
     def _reused(self, question: Question, identity: str) -> Generation | None:
         """The answer of an earlier run to exactly this question, marked with where it is from."""
         for other in self._reuse:
@@ -236,7 +247,7 @@ def most_tokens(call: Call, request: Request) -> Tokens:
 
     Three bytes a token are reckoned, and the whole of `max_tokens`.
     """
-    return Tokens(input=len(call.body) // 3, output=request.settings.max_tokens)
+    return Tokens(input=len(call.body) // 3, output=request.settings.max_tokens or 0)
 
 
 def _used(decoded: Decoded) -> int | None:

@@ -16,7 +16,7 @@ import msgspec
 
 from evalkit.engine.ask import Asker, Question
 from evalkit.ports.core import Scorer, Solver
-from evalkit.types.effects import Effect, Worked
+from evalkit.types.effects import Effect, Recall, Worked
 from evalkit.types.score import Score, ScoreRow, Unscored
 from evalkit.types.suite import Suite
 
@@ -98,8 +98,10 @@ class Turns:
         self._turns: Counter[str] = Counter()
         self._seen: dict[str, tuple[Message, ...]] = {}
 
-    async def ask(self, effect: Generate) -> Generation:
-        """The answer to the trial's next question to an endpoint, in one of its roles."""
+    async def ask(self, effect: Generate | Recall) -> Generation | None:
+        """The answer to the trial's next question in one of its roles, or what is recorded."""
+        if isinstance(effect, Recall):
+            return self._asker.recorded(self._trial.key, effect.turn)
         endpoint = self._trial.endpoint if effect.endpoint is None else self._judges[effect.endpoint]
         role, messages = effect.role, effect.request.messages
         before = self._seen.get(role, ())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from evalkit.engine.drive import Bench, Result, course
 from evalkit.errors import UsageError
-from evalkit.types.effects import Generate
+from evalkit.types.effects import Execute, Generate, Recall
 
 if TYPE_CHECKING:
     from evalkit.engine.plan import Trial
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from evalkit.types.execution import Execution, ExecutionResult
     from evalkit.types.generation import Generation
 
-Ask = Callable[[Generate], Awaitable["Generation"]]
-"""Asks one model for the trial that is driven."""
+Ask = Callable[[Generate | Recall], Awaitable["Generation | None"]]
+"""Asks one model for the trial that is driven, or looks up what another tool recorded of it."""
 
 
 class Executor(Protocol):
@@ -54,10 +54,10 @@ class Here:
             result: Any = None
             while True:
                 effect = work.send(result)
-                if isinstance(effect, Generate):
-                    result = await ask(effect)
-                else:
+                if isinstance(effect, Execute):
                     result = await execute(self._sandbox, key.suite, effect.execution)
+                else:
+                    result = await ask(effect)
         except StopIteration as end:
             found: Result = end.value
             return found

@@ -43,11 +43,12 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
 class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """How an answer is drawn. `None` leaves a parameter out, so that the host's default applies.
 
-    `max_tokens` is always sent, because hosts' defaults differ widely. `extra` holds body fields of one
+    `max_tokens` is always sent, because hosts' defaults differ widely; it is None only in imported runs,
+    whose files do not tell. `extra` holds body fields of one
     host's own; they are sent as they are.
     """
 
-    max_tokens: int
+    max_tokens: int | None
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None

@@ -6,6 +6,7 @@ price and policy.
 
     Generate -> Generation
     Execute  -> ExecutionResult
+    Recall   -> Generation | None
 """
 
 from __future__ import annotations
@@ -37,7 +38,13 @@ class Execute(msgspec.Struct, frozen=True, kw_only=True):
     execution: Execution
 
 
-Effect = Generate | Execute
+class Recall(msgspec.Struct, frozen=True, kw_only=True):
+    """Look up what another tool recorded of this trial. None when it has no such turn; turns count from 1."""
+
+    turn: int
+
+
+Effect = Generate | Execute | Recall
 
 
 class Solution(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,6 @@ empty environment, because it stays visible inside as process 1.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import shutil
@@ -19,6 +18,7 @@ import msgspec
 
 from evalkit.errors import DefinitionError
 from evalkit.sandbox import child, kept, seccomp
+from evalkit.sandbox.slots import Slots
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,23 +59,18 @@ class Bubblewrap:
         self._binary = binary
         self._filter = seccomp.program()
         self._python = find_interpreter()
-        self._cores = len(os.sched_getaffinity(0))
-        self._free = list(range(self._cores))
-        self._gate: asyncio.Semaphore | None = None
+        self._slots = Slots()
 
     async def run(self, execution: Execution) -> ExecutionResult:
         """Run a program once, in an instance of its own."""
-        if self._gate is None:
-            self._gate = asyncio.Semaphore(self._cores)
-        async with self._gate:
-            slot = self._free.pop()
-            try:
-                return await asyncio.to_thread(self.run_blocking, execution, slot)
-            finally:
-                self._free.append(slot)
+        return await self._slots.off_loop(lambda: self.run_blocking(execution))
 
-    def run_blocking(self, execution: Execution, slot: int = 0) -> ExecutionResult:
+    def run_blocking(self, execution: Execution) -> ExecutionResult:
         """The same, for callers without an event loop."""
+        with self._slots.held(alone=execution.alone) as slot:
+            return self._run(execution, slot)
+
+    def _run(self, execution: Execution, slot: int) -> ExecutionResult:
         if execution.workspace is None:
             return self._once(execution, execution.limits, slot, execution.limits.output_kb * 1024)
         place = kept.Place(
@@ -138,7 +133,9 @@ def _isolation(execution: Execution) -> list[str]:
     """All arguments but for the files and the program."""
     disk = str(execution.limits.disk_mb << 20)
     arguments = [
-        *("--unshare-all", "--unshare-user", "--disable-userns"),
+        # The program is the first process: nothing in the sandbox can signal it, and bubblewrap itself is
+        # not there, whose open descriptors (input, result channel) all could reach in /proc/1/fd.
+        *("--unshare-all", "--unshare-user", "--disable-userns", "--as-pid-1"),
         *("--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL", "--hostname", "sandbox"),
         *(part for name, value in _ENVIRONMENT.items() for part in ("--setenv", name, value)),
         *("--ro-bind", "/usr", "/usr", "--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"),
@@ -147,8 +144,7 @@ def _isolation(execution: Execution) -> list[str]:
         *("--remount-ro", "/dev", "--size", disk, "--tmpfs", _SCRATCH, "--dir", JOB),
     ]
     if execution.workspace is not None:
-        # The keeper is the first process, which nothing in the sandbox can signal.
-        arguments += ["--size", disk, "--tmpfs", kept.WORK, "--as-pid-1"]
+        arguments += ["--size", disk, "--tmpfs", kept.WORK]
     return arguments
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.sandbox import child, kept
+from evalkit.sandbox.slots import Slots
 
 if TYPE_CHECKING:
     from evalkit.types.execution import Execution, ExecutionResult
@@ -21,13 +21,17 @@ class Unisolated:
 
     name = "none"
 
+    def __init__(self) -> None:
+        self._slots = Slots()
+
     async def run(self, execution: Execution) -> ExecutionResult:
         """See `evalkit.ports.sandbox.Sandbox`."""
-        return await asyncio.to_thread(self.run_blocking, execution)
+        return await self._slots.off_loop(lambda: self.run_blocking(execution))
 
     def run_blocking(self, execution: Execution) -> ExecutionResult:
         """The same, for callers without an event loop."""
         with contextlib.ExitStack() as stack:
+            stack.enter_context(self._slots.held(alone=execution.alone))
             top = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="evalkit-")))
             job, work, scratch = (top / name for name in ("job", "work", "scratch"))
             for folder in (job, work, scratch):

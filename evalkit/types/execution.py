@@ -30,7 +30,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     `files` are laid out read-only in the working folder. With a `workspace` (see `evalkit.types.workspace`;
     `b""` is an empty one) the working folder is /work instead, writable and laid out from that archive, and
     the files are in /job. In `argv`, `{python}` stands for an interpreter and `{channel}` for the number of
-    a pipe that ends in the result's `channel`.
+    a pipe that ends in the result's `channel`. `alone` waits until no other program of this sandbox runs.
     """
 
     argv: tuple[str, ...]
@@ -38,6 +38,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     stdin: bytes = b""
     workspace: bytes | None = None
+    alone: bool = False
 
 
 class ExecutionResult(msgspec.Struct, frozen=True, kw_only=True):

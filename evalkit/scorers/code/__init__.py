@@ -66,9 +66,11 @@ class Code:
             return _scores(found, Judged(verdict=verdict, passed=0, total=len(problem.tests)))
         execution = execution_of(problem, found.program)
         result: ExecutionResult = yield Execute(execution=execution)
-        if result.ended in {"cpu_limit", "wall_limit"}:
-            result = yield Execute(execution=execution)  # once more: the machine may have been busy
         judged = judge(problem, result)
+        if judged.verdict == "timeout":
+            # Once more, with the machine to itself: it may have been busy.
+            result = yield Execute(execution=msgspec.structs.replace(execution, alone=True))
+            judged = judge(problem, result)
         if judged.verdict == "compile_error" and last.outcome is Outcome.TRUNCATED:
             judged = msgspec.structs.replace(judged, verdict="truncated")
         return _scores(found, judged)

@@ -1,61 +1,33 @@
 """From a sample and an answer to a program for the sandbox, and from its report to a verdict. Pure.
 
-The verdict is made here, outside of the sandbox: the report holds values, and the expected ones never went
-in, so a forged report would have to know them.
+Tests by value are judged here, outside of the sandbox: the report holds values, and the expected ones never
+went in, so a forged report would have to know them.
 """
 
 from __future__ import annotations
 
-import ast
-import math
+import marshal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
-from evalkit.errors import DefinitionError
+from evalkit.scorers.code.problem import Problem, Test, problem_of
+from evalkit.scorers.code.values import same
 from evalkit.types.execution import Execution, ExecutionResult, Limits
+
+__all__ = ["Judged", "Problem", "Test", "Verdict", "execution_of", "judge", "problem_of", "same"]
 
 Verdict = Literal[
     "pass", "wrong", "crash", "compile_error", "timeout", "no_code", "truncated", "sandbox_error"
 ]
 
-_DRIVER = Path(__file__).with_name("driver.py")
-_TOLERANCE = 1e-6
+_INSIDE = ".evalkit"
+"""The folder of the driver's own files, where no suite's or answer's file is."""
 
-
-class Test(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`run` assigns `result`, which must equal the literal `expect`; or an exception `raises` must come."""
-
-    __test__ = False
-    run: str
-    expect: str | None = None
-    raises: str | None = None
-    hidden: bool = False
-
-
-class CodeLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Bounds of all tests of a sample together."""
-
-    cpu_s: float = 10.0
-    memory_mb: int = 512
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the scorer reads of a sample's `data`.
-
-    For `function` and `repair` the answer's names are in scope of the tests. For `module` the answer is the
-    file `answer_file`, laid out with `files`, and the tests import what they need. `preamble` is code that a
-    bare body continues.
-    """
-
-    kind: Literal["function", "repair", "module"]
-    tests: list[Test]
-    entry: str | None = None
-    files: dict[str, str] = {}
-    answer_file: str = "solution.py"
-    preamble: str = ""
-    limits: CodeLimits = CodeLimits()
+_SIGXCPU = "signal 24"
+_MARSHAL = 2
+"""A version of the format that every Python reads."""
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,109 +39,129 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     failing: tuple[str, ...] = ()
 
 
-def problem_of(sample_id: str, data: dict[str, Any]) -> Problem:
-    """The problem that a sample declares.
+class Record(NamedTuple):
+    """One record of the driver: what came, of which test, and its text."""
 
-    Raises:
-        DefinitionError: its `data` is not one.
-    """
-    try:
-        return msgspec.convert(data, Problem)
-    except msgspec.ValidationError as error:
-        raise DefinitionError(f"sample {sample_id!r} $.data: {error}.") from None
+    what: str
+    number: int
+    text: str
 
 
 def execution_of(problem: Problem, program: str) -> Execution:
     """What to run in the sandbox."""
-    loads = problem.kind != "module"
+    loads = problem.kind in {"function", "repair"}
+    modes = ["program" if problem.kind == "program" else "load" if loads else "module"]
     files = {name: text.encode() for name, text in problem.files.items()}
-    files["solution.py" if loads else problem.answer_file] = program.encode("utf-8", "replace")
-    files["job.json"] = msgspec.json.encode({"load": loads, "tests": [test.run for test in problem.tests]})
-    files["driver.py"] = _DRIVER.read_bytes()
+    files[problem.answer_file if problem.kind == "module" else "solution.py"] = program.encode(
+        "utf-8", "replace"
+    )
+    own = ["driver.py"]
+    if any(test.check is not None for test in problem.tests):
+        modes.append("check")
+        own.append("values.py")
+    files |= {f"{_INSIDE}/{name}": Path(__file__).with_name(name).read_bytes() for name in own}
+    tests = [_sent(test) for test in problem.tests]
+    job = {"tests": tests, "entry": problem.entry or "", "preamble": problem.preamble}
     cpu_s = problem.limits.cpu_s
     return Execution(
-        argv=("{python}", "-I", "-S", "-B", "driver.py", "{channel}"),
+        argv=("{python}", "-I", "-S", "-B", f"{_INSIDE}/driver.py", "{channel}", ",".join(modes)),
         files=files,
-        limits=Limits(cpu_s=cpu_s, wall_s=4 * cpu_s + 10, memory_mb=problem.limits.memory_mb),
+        stdin=marshal.dumps(job, _MARSHAL),
+        limits=Limits(
+            cpu_s=cpu_s,
+            wall_s=4 * cpu_s + 10,
+            memory_mb=problem.limits.memory_mb,
+            output_kb=problem.limits.output_kb,
+        ),
     )
+
+
+def _sent(test: Test) -> tuple[str, str]:
+    """How a test is run and its code or input; what is expected is not sent."""
+    for what, code in (("check", test.check), ("beside", test.beside), ("input", test.stdin)):
+        if code is not None:
+            return what, code
+    return "run", test.run
 
 
 def judge(problem: Problem, result: ExecutionResult) -> Judged:
     """Compare what came out with what was expected."""
     total = len(problem.tests)
-    records = _records(result.channel)
-    loaded = next((r for r in records if "load" in r), None)
-    if loaded is None and result.ended == "exited" and result.stderr.startswith(b"bwrap:"):
+    records = read_records(result.channel)
+    if not records and result.ended in {"exited", "crashed"}:
         return Judged(verdict="sandbox_error", passed=0, total=total, failing=(_tail(result.stderr),))
-    if loaded is not None and loaded["load"] == "syntax":
-        return Judged(verdict="compile_error", passed=0, total=total, failing=(str(loaded.get("error")),))
-    by_test = {r["test"]: r for r in reversed(records) if isinstance(r.get("test"), int)}
+    whats = {record.what for record in records}
+    if "syntax" in whats:
+        said = next(record.text for record in records if record.what == "syntax")
+        return Judged(verdict="compile_error", passed=0, total=total, failing=(said,))
+    by_test = {record.number: record for record in reversed(records) if record.what in _RESULTS}
     wrong = [
         (n, why) for n, test in enumerate(problem.tests) if (why := _wrong(test, by_test.get(n))) is not None
     ]
-    failing = tuple(f"{problem.tests[n].run.strip()[:300]} → {why}" for n, why in wrong[:3])
+    failing = tuple(f"{_shown(problem.tests[n])} → {why}" for n, why in wrong[:3])
     passed = total - len(wrong)
     if not wrong:
         return Judged(verdict="pass", passed=passed, total=total)
-    return Judged(verdict=_kind(result, loaded, records), passed=passed, total=total, failing=failing)
+    return Judged(verdict=_kind(result, records, by_test), passed=passed, total=total, failing=failing)
 
 
-def _kind(result: ExecutionResult, loaded: dict[str, Any] | None, records: list[dict[str, Any]]) -> Verdict:
-    if result.ended in {"cpu_limit", "wall_limit"}:
+_RESULTS = frozenset({"value", "raised", "failed"})
+
+
+def _kind(result: ExecutionResult, records: list[Record], by_test: dict[int, Record]) -> Verdict:
+    last = records[-1] if records else Record("none", 0, "")
+    out_of_time = any(r.what == "gone" and _SIGXCPU in r.text for r in records)
+    if result.ended in {"cpu_limit", "wall_limit"} or out_of_time:
         return "timeout"
-    finished = any(r.get("end") for r in records)
-    if loaded is None or loaded["load"] == "crash" or not finished or result.ended != "exited":
+    if last.what != "end" or result.ended != "exited" or any(r.what == "crash" for r in records):
         return "crash"
-    return "crash" if all("raised" in r for r in records if "test" in r) else "wrong"
+    came = [record for record in by_test.values() if not record.text.startswith("AssertionError")]
+    crashed = [record for record in came if record.what in {"raised", "failed"}]
+    return "crash" if crashed and len(crashed) == len(by_test) else "wrong"
 
 
-def _wrong(test: Test, record: dict[str, Any] | None) -> str | None:
+def _wrong(test: Test, record: Record | None) -> str | None:
     """Why a test did not pass, or None if it did."""
     if record is None:
         return "no result"
+    name, _, message = record.text.partition("\n")
+    if record.what != "value":
+        if test.raises is not None and record.what == "raised" and name == test.raises:
+            return None
+        wanted = f"expected {test.raises}, got " if test.raises is not None else ""
+        return f"{wanted}{name}: {message}"
     if test.raises is not None:
-        raised = record.get("raised")
-        return (
-            None if raised == test.raises else f"expected {test.raises}, got {raised or record.get('result')}"
-        )
-    if "raised" in record:
-        return f"{record['raised']}: {record.get('error', '')}"
-    got = str(record.get("result"))
-    return None if test.expect is not None and same(got, test.expect) else f"got {got[:200]}"
+        return f"expected {test.raises}, got {record.text[:200]}"
+    if test.output is not None:
+        return None if _lines(record.text) == _lines(test.output) else f"printed {record.text[:200]}"
+    expected = test.expect if test.expect is not None else "None"
+    return None if same(record.text, expected) else f"got {record.text[:200]}"
 
 
-def same(got: str, expected: str) -> bool:
-    """Whether two literals mean the same value of the same types; floats within 1e-6."""
-    try:
-        return _equal(ast.literal_eval(got), ast.literal_eval(expected))
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return False
+def _lines(text: str) -> list[str]:
+    """Lines without blanks at their ends, and without empty ones at the end."""
+    return [line.rstrip() for line in text.rstrip().split("\n")]
 
 
-def _equal(a: Any, b: Any) -> bool:
-    if isinstance(a, float) and isinstance(b, float | int) and not isinstance(b, bool):
-        return math.isclose(a, b, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
-    if isinstance(b, float) and isinstance(a, int) and not isinstance(a, bool):
-        return math.isclose(a, b, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(_equal(x, y) for x, y in zip(a, b, strict=True))
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(_equal(a[key], b[key]) for key in a)
-    return bool(a == b)
+def _shown(test: Test) -> str:
+    return (test.run or test.check or test.stdin or test.beside or "").strip()[-300:]
 
 
-def _records(channel: bytes) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for line in channel.split(b"\n"):
-        try:
-            record = msgspec.json.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            continue
-        if isinstance(record, dict):
-            found.append(record)
-    return found
+def read_records(channel: bytes) -> list[Record]:
+    """What the driver wrote; a record that was cut is left out."""
+    found: list[Record] = []
+    position = 0
+    while True:
+        end = channel.find(b"\n", position)
+        parts = channel[position:end].split() if end >= 0 else []
+        if len(parts) != 3 or not (parts[1].isdigit() and parts[2].isdigit()):
+            return found
+        start, size = end + 1, int(parts[2])
+        if start + size >= len(channel):
+            return found
+        text = channel[start : start + size].decode("utf-8", "replace")
+        found.append(Record(parts[0].decode("ascii", "replace"), int(parts[1]), text))
+        position = start + size + 1
 
 
 def _tail(text: bytes) -> str:

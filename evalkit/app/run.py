@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import msgspec
 
 from evalkit import __version__
+from evalkit.app.rescore import kept_rows
 from evalkit.app.setup import Setup, recheck, reopen
 from evalkit.engine.ask import Asker
 from evalkit.engine.budget import Bounds, Budget
@@ -110,18 +111,27 @@ def execute(setup: Setup, conduct: Conduct, progress: Progress) -> Ended:
     return ended
 
 
-def rescore(folder: Path, conduct: Conduct, progress: Progress) -> Ended:
+def rescore(folder: Path, setup: Setup, conduct: Conduct, progress: Progress) -> Ended:
     """Score every recorded trial again, without a call; complete, the new scores replace the old.
+
+    Args:
+        folder: The run's.
+        setup: The run as it was reopened, or with other scorers.
+        conduct: The sandbox to use.
+        progress: Who watches.
 
     Raises:
         StoreError: the folder has no run, or another process writes to it.
     """
-    setup = reopen(folder)
     manifest = read_manifest(folder)
     with RunWriter(folder, "scores.new.jsonl", _secrets(setup)) as writer:
+        for row in kept_rows(folder, setup):
+            writer.journal.append_scores((row,))
         workers = _workers(setup, conduct, writer, progress, Wires())
         tally = run_loop(_work(setup.plan, workers, None))
         if tally.stopped is None:
+            for loaded in setup.plan.suites:
+                writer.write_samples(loaded)
             writer.adopt_scores()
             manifest = msgspec.structs.replace(
                 manifest, suites=setup.suite_records(), checksums=writer.checksums()

@@ -117,7 +117,7 @@ def prepare(options: RunOptions) -> Setup:
     _require_distinct(suites)
     endpoints = _endpoints(options)
     solvers = {loaded.suite.id: plugins.solver(loaded.suite.solver) for loaded in suites}
-    scorers = {loaded.suite.id: _scorers(loaded) for loaded in suites}
+    scorers = {loaded.suite.id: scorers_of(loaded) for loaded in suites}
     judges = _judges(scorers)
     _require_foreign_judges(tuple(judges.values()), endpoints)
     policy_file, records = _checked_policy(options.policy, suites, endpoints, tuple(judges.values()))
@@ -196,7 +196,12 @@ def _reference(options: RunOptions, endpoints: Sequence[Endpoint]) -> str:
     return named[0]
 
 
-def _scorers(loaded: LoadedSuite) -> tuple[Scorer, ...]:
+def scorers_of(loaded: LoadedSuite) -> tuple[Scorer, ...]:
+    """The scorers of a suite, and the floor that every suite gets.
+
+    Raises:
+        UsageError: the suite's primary metric is of none of them, or two of them give one metric.
+    """
     wanted = list(loaded.suite.scorers)
     if all(plugin.name not in {FLOOR, "probe"} for plugin in wanted):
         wanted.append(Plugin(name=FLOOR))
@@ -297,7 +302,7 @@ def reopen(folder: Path) -> Setup:
     return Setup(
         plan=Plan(suites=suites, endpoints=endpoints, seed=manifest.seed, shard=_shard_of(manifest)),
         solvers={s.suite.id: plugins.solver(s.suite.solver) for s in suites},
-        scorers={s.suite.id: _scorers(s) for s in suites},
+        scorers={s.suite.id: scorers_of(s) for s in suites},
         adapters={e.provider.adapter: plugins.adapter(e.provider.adapter) for e in everyone},
         judges={judge.id: judge for judge in manifest.judges},
         prices=manifest.prices,

@@ -194,6 +194,12 @@ def resume(
 @app.command(rich_help_panel="Run")
 def score(
     run: Annotated[str, typer.Argument(help="Run by name, unique prefix, path, or `latest`.")] = "latest",
+    suite: Annotated[
+        str | None, typer.Option("--with", help="Score with this suite's scorers; it must have the samples.")
+    ] = None,
+    scorer: Annotated[
+        list[str] | None, typer.Option(help="Score with this too: name, or name={options as JSON}.")
+    ] = None,
     sandbox: Annotated[
         str, typer.Option(help="Sandbox for code: auto, bubblewrap, or none (isolates nothing).")
     ] = "auto",
@@ -202,15 +208,17 @@ def score(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Score a recorded run again, without a call."""
+    """Score a recorded run again, without a call; an imported one too."""
+    from evalkit.app.rescore import Rescoring, changed
     from evalkit.app.run import Conduct, rescore
     from evalkit.app.setup import reopen
     from evalkit.cli.progress import shown, watching
     from evalkit.store.folder import find_run
 
     folder = find_run(run, results)
-    with watching(reopen(folder).plan, shown(progress, quiet=quiet or json)) as watcher:
-        ended = rescore(folder, Conduct(results=results, sandbox=sandbox), watcher)
+    setup = changed(reopen(folder), Rescoring(suite=suite, scorers=tuple(scorer or ())))
+    with watching(setup.plan, shown(progress, quiet=quiet or json)) as watcher:
+        ended = rescore(folder, setup, Conduct(results=results, sandbox=sandbox), watcher)
     _say(ended, json=json)
 
 

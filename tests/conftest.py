@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +15,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "config"))
     monkeypatch.setenv("NO_COLOR", "1")
+
+
+@pytest.fixture
+def rooms_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed package of others that adds the world `rooms`."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "worlds" / "plugin"))
 
 
 @pytest.fixture

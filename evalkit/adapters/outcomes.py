@@ -85,6 +85,14 @@ _SPLICED = re.compile(
 )
 """Notes that filters write after, or instead of, the text that they cut. Only the very end of a text counts:
 an answer may speak of filters."""
+_OVERFLOW = re.compile(
+    r"context_length_exceeded|context_window_exceeded|maximum context length|context window|"
+    r"available context size|exceed\w* (?:the )?(?:model|max\w*)?\s?(?:token|context|input|sequence)\w* "
+    r"(?:limit|length)|prompt is too long|input is too long|range of input length|too many (?:input )?tokens",
+    re.IGNORECASE,
+)
+"""The conversation does not fit: neither a fault of the host nor of the request's form. Asking again cannot
+help, and an agent may shorten what it sends."""
 _TAIL = 300
 _RAW = 1000
 _TRANSIENT = {408, 409, 425, 500, 502, 503, 504, 520, 522, 524, 529}
@@ -99,6 +107,8 @@ def classify(error: HostError, filters: Sequence[FilterRule]) -> Verdict:
         if rule.finish is None and _matches(rule, error):
             outcome = Outcome(rule.outcome)
             return Verdict(outcome=outcome, retryable=outcome in {Outcome.INFRA_ERROR, Outcome.RATE_LIMITED})
+    if _OVERFLOW.search(f"{error.code} {error.message}") and (error.status or 400) in {400, 413, 422}:
+        return Verdict(outcome=Outcome.TRUNCATED, retryable=False)
     status = error.status or 0
     if status == 429 or re.search(
         r"rate.?limit|too many requests", f"{error.code} {error.message}", re.IGNORECASE

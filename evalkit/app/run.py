@@ -28,6 +28,7 @@ from evalkit.errors import InfrastructureError, StoreError, UsageError
 from evalkit.store.folder import MANIFEST, RunWriter, read_manifest
 from evalkit.store.journal import read_generations, read_scores
 from evalkit.store.reuse import EarlierRun
+from evalkit.types.effects import NOT_THE_MODELS
 from evalkit.types.generation import Outcome, TrialKey
 from evalkit.types.run import SCHEMA, Manifest, Status
 from evalkit.types.wire import Timeouts
@@ -321,7 +322,7 @@ async def _work(
 
 def _done(folder: Path) -> frozenset[TrialKey]:
     """Trials that need no more work: scored, and not for a host's failure."""
-    failures = {outcome.value for outcome in Outcome if outcome.is_failure}
+    failures = {outcome.value for outcome in Outcome if outcome.is_failure} | NOT_THE_MODELS
     failed: dict[TrialKey, bool] = {}
     for row in read_scores(folder):
         failed[row.trial] = row.unscored is not None and row.unscored.reason in failures

@@ -23,7 +23,7 @@ from evalkit.store.folder import read_manifest, read_samples
 from evalkit.types.effects import Generate
 from evalkit.types.provider import Endpoint
 from evalkit.types.run import PolicyRecord, PriceRecord, SuiteRecord
-from evalkit.types.suite import LoadedSuite, Plugin
+from evalkit.types.suite import LoadedSuite, Plugin, Sample
 from evalkit.wire.keys import key_of
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 FLOOR = "refusal"
 """The scorer that every suite gets: a refusal is neither wrong nor right, wherever it happens."""
+
+TOOL_FORMAT = "tool_format"
+"""The scorer that every suite gets whose solver offers tools: hosts of the same weights differ most there."""
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,12 +77,16 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def needs_sandbox(self) -> bool:
-        """Whether anything in it runs code."""
-        parts: Iterable[Solver | Scorer] = (
-            *self.solvers.values(),
-            *(scorer for scorers in self.scorers.values() for scorer in scorers),
-        )
-        return any(part.needs_sandbox for part in parts)
+        """Whether anything in it runs code: always, or for some of the samples that were selected."""
+        for loaded in self.plan.suites:
+            parts: tuple[Solver | Scorer, ...] = (
+                self.solvers[loaded.suite.id],
+                *self.scorers[loaded.suite.id],
+            )
+            samples = self.plan.samples_of(loaded)
+            if any(part.needs_sandbox or _asks_for_sandbox(part, samples) for part in parts):
+                return True
+        return False
 
     def benches(self) -> dict[str, Bench]:
         """What works each suite's trials, by suite id."""
@@ -118,9 +125,10 @@ def prepare(options: RunOptions) -> Setup:
     endpoints = _endpoints(options)
     solvers = {loaded.suite.id: plugins.solver(loaded.suite.solver) for loaded in suites}
     scorers = {loaded.suite.id: scorers_of(loaded) for loaded in suites}
-    judges = _judges(scorers)
-    _require_foreign_judges(tuple(judges.values()), endpoints)
-    policy_file, records = _checked_policy(options.policy, suites, endpoints, tuple(judges.values()))
+    roles = roles_of(solvers, scorers)
+    judges = {name: endpoint_named(name) for name in sorted(roles)}
+    _require_foreign_judges([judges[name] for name in judges if roles[name] == "judge"], endpoints)
+    policy_file, records = _checked_policy(options.policy, suites, endpoints, _in_roles(judges, roles))
     own = load_prices(options.prices)
     _require_keys((*endpoints, *judges.values()))
     adapters = {
@@ -130,13 +138,15 @@ def prepare(options: RunOptions) -> Setup:
         suites=suites, endpoints=endpoints, seed=options.seed, epochs=options.epochs, shard=options.shard
     )
     _require_encodable(plan, solvers, adapters)
+    prices = tuple(price_record(endpoint, own) for endpoint in (*endpoints, *judges.values()))
+    _require_prices(solvers, prices)
     return Setup(
         plan=plan,
         solvers=solvers,
         scorers=scorers,
         adapters=adapters,
         judges=judges,
-        prices=tuple(price_record(endpoint, own) for endpoint in (*endpoints, *judges.values())),
+        prices=prices,
         policy=records,
         policy_file=policy_file,
         reference=_reference(options, endpoints),
@@ -197,7 +207,7 @@ def _reference(options: RunOptions, endpoints: Sequence[Endpoint]) -> str:
 
 
 def scorers_of(loaded: LoadedSuite) -> tuple[Scorer, ...]:
-    """The scorers of a suite, and the floor that every suite gets.
+    """The scorers of a suite, the floor that every suite gets, and that of tools where they are offered.
 
     Raises:
         UsageError: the suite's primary metric is of none of them, or two of them give one metric.
@@ -205,6 +215,9 @@ def scorers_of(loaded: LoadedSuite) -> tuple[Scorer, ...]:
     wanted = list(loaded.suite.scorers)
     if all(plugin.name not in {FLOOR, "probe"} for plugin in wanted):
         wanted.append(Plugin(name=FLOOR))
+    offers_tools = getattr(plugins.solver(loaded.suite.solver), "offers_tools", False)
+    if offers_tools and all(plugin.name != TOOL_FORMAT for plugin in wanted):
+        wanted.append(Plugin(name=TOOL_FORMAT))
     scorers = tuple(plugins.scorer(plugin) for plugin in wanted)
     metrics = [metric.name for scorer in scorers for metric in scorer.metrics]
     if loaded.suite.primary not in metrics:
@@ -215,9 +228,36 @@ def scorers_of(loaded: LoadedSuite) -> tuple[Scorer, ...]:
     return scorers
 
 
-def _judges(scorers: Mapping[str, Sequence[Scorer]]) -> dict[str, Endpoint]:
-    names = {name for group in scorers.values() for scorer in group for name in getattr(scorer, "judges", ())}
-    return {name: endpoint_named(name) for name in sorted(names)}
+def roles_of(solvers: Mapping[str, Solver], scorers: Mapping[str, Sequence[Scorer]]) -> dict[str, str]:
+    """Names of endpoints that are asked beside the subjects, with what for: to judge, or to be the user."""
+    users = {name: "user" for solver in solvers.values() for name in getattr(solver, "users", ())}
+    judges = {
+        name: "judge"
+        for group in scorers.values()
+        for scorer in group
+        for name in getattr(scorer, "judges", ())
+    }
+    return users | judges
+
+
+def _in_roles(judges: Mapping[str, Endpoint], roles: Mapping[str, str]) -> list[tuple[Endpoint, str]]:
+    return [(endpoint, roles.get(name, "judge")) for name, endpoint in judges.items()]
+
+
+def _asks_for_sandbox(part: Solver | Scorer, samples: Sequence[Sample]) -> bool:
+    asks = getattr(part, "needs_sandbox_for", None)
+    return asks is not None and bool(asks(samples))
+
+
+def _require_prices(solvers: Mapping[str, Solver], prices: Sequence[PriceRecord]) -> None:
+    """A bound in dollars on each trial needs a price for everything that is asked."""
+    bounded = [name for name, solver in solvers.items() if getattr(solver, "needs_prices", False)]
+    unpriced = [record.endpoint for record in prices if record.price is None]
+    if bounded and unpriced:
+        raise UsageError(
+            f"Suite {bounded[0]!r} bounds the cost of a trial (max_cost), but {', '.join(unpriced)} has no "
+            "price; add it to prices.yaml, or bound its tokens."
+        )
 
 
 def _require_foreign_judges(judges: Sequence[Endpoint], endpoints: Sequence[Endpoint]) -> None:
@@ -241,10 +281,11 @@ def _checked_policy(
     file: str | None,
     suites: Sequence[LoadedSuite],
     endpoints: Sequence[Endpoint],
-    judges: Sequence[Endpoint],
+    others: Sequence[tuple[Endpoint, str]],
 ) -> tuple[str, tuple[PolicyRecord, ...]]:
+    """`others` are the endpoints of judges and simulated users, with their role."""
     path, policy = load_policy(file)
-    asked = [(endpoint, "subject") for endpoint in endpoints] + [(judge, "judge") for judge in judges]
+    asked = [*((endpoint, "subject") for endpoint in endpoints), *others]
     records = tuple(check(policy, loaded.suite, e, role) for loaded in suites for e, role in asked)
     refused = [record for record in records if not record.allowed]
     if refused:
@@ -325,9 +366,9 @@ def recheck(setup: Setup, policy: str | None) -> Setup:
         PolicyError: data would go where the policy forbids.
         UsageError: a key is missing.
     """
-    judges = tuple(setup.judges.values())
-    file, records = _checked_policy(policy, setup.plan.suites, setup.plan.endpoints, judges)
-    _require_keys((*setup.plan.endpoints, *judges))
+    others = _in_roles(setup.judges, roles_of(setup.solvers, setup.scorers))
+    file, records = _checked_policy(policy, setup.plan.suites, setup.plan.endpoints, others)
+    _require_keys((*setup.plan.endpoints, *setup.judges.values()))
     return msgspec.structs.replace(setup, policy_file=file, policy=records)
 
 

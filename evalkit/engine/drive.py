@@ -16,7 +16,7 @@ import msgspec
 
 from evalkit.engine.ask import Asker, Question
 from evalkit.ports.core import Scorer, Solver
-from evalkit.types.effects import Effect, Recall, Worked
+from evalkit.types.effects import NOT_THE_MODELS, Effect, Recall, Worked
 from evalkit.types.score import Score, ScoreRow, Unscored
 from evalkit.types.suite import Suite
 
@@ -77,6 +77,8 @@ def why_unscorable(solution: Solution) -> str | None:
 
     A cut answer with text is scored as it is; one that was cut while still reasoning is not an answer.
     """
+    if solution.ended in NOT_THE_MODELS:
+        return solution.ended
     last = solution.generations[-1] if solution.generations else None
     if last is None:
         return "no_generation"

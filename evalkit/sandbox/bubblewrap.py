@@ -33,6 +33,8 @@ CHANNEL = "{channel}"
 """Stand in an execution's arguments for the interpreter and the number of the result pipe."""
 
 _FIRST_UID = 61000
+_INSIDE = 1000
+"""User and group as programs see them: the same in every slot, so that listings repeat themselves."""
 _SCRATCH, _SHARED = "/tmp", "/dev/shm"  # noqa: S108  # inside the sandbox
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "PYTHONHASHSEED": "0", "HOME": _SCRATCH}
 KEEPER = ".evalkit"
@@ -136,6 +138,7 @@ def _isolation(execution: Execution) -> list[str]:
         # The program is the first process: nothing in the sandbox can signal it, and bubblewrap itself is
         # not there, whose open descriptors (input, result channel) all could reach in /proc/1/fd.
         *("--unshare-all", "--unshare-user", "--disable-userns", "--as-pid-1"),
+        *("--uid", str(_INSIDE), "--gid", str(_INSIDE)),
         *("--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL", "--hostname", "sandbox"),
         *(part for name, value in _ENVIRONMENT.items() for part in ("--setenv", name, value)),
         *("--ro-bind", "/usr", "/usr", "--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"),

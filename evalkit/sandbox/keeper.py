@@ -125,6 +125,7 @@ def lay_out(entries: Iterable[tuple[str, Entry]], work: str) -> None:
             os.symlink(entry.link, place)
         else:
             os.chmod(place, entry.mode)
+            os.utime(place, (entry.mtime, entry.mtime))
 
 
 def collect(work: str, below: str, names: list[str], dropped: list[str]) -> None:

@@ -1,35 +1,29 @@
-"""An agent: works in a world with its tools, turn by turn, until it answers without a call.
-
-Turns and tokens are limited, wall time is not: a slow host must not lose quality by it. Each limit is an
-outcome of its own.
-"""
+"""An agent with the tools API: works in a world, turn by turn, until it answers without a call."""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from evalkit.solvers.answer import opening, spoken
-from evalkit.types.chat import Message, Request
-from evalkit.types.effects import Generate, Solution
-from evalkit.worlds.base import ToolError, World
-from evalkit.worlds.task import open_world, task_of
+from evalkit.solvers.answer import conversation
+from evalkit.solvers.limits import AgentOptions
+from evalkit.solvers.session import EndedError, Session
+from evalkit.solvers.user import UserOptions  # noqa: TC001  # read at run time
+from evalkit.types.chat import Message
+from evalkit.worlds.task import need_sandbox
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from typing import Any
+
     from evalkit.ports.core import Solver, Work
-    from evalkit.types.chat import ToolCall
-    from evalkit.types.generation import Generation
+    from evalkit.types.effects import Effect
     from evalkit.types.suite import Sample, Suite
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Limits of one trial. `max_tool_output` cuts a tool's result, in characters, and says so in it."""
+class Options(AgentOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limits, and optionally a simulated user for samples that have a `persona`."""
 
-    max_turns: int = 10
-    max_output_tokens: int = 20_000
-    max_tool_output: int = 8_000
+    user: UserOptions | None = None
 
 
 def build(options: Options) -> Solver:
@@ -41,52 +35,37 @@ class Agent:
     """Uses the tools API of the endpoint."""
 
     name = "agent"
-    version = "1"
+    version = "2"
     needs_sandbox = False
+    offers_tools = True
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        self.users = (options.user.endpoint,) if options.user else ()
+        self.needs_prices = options.max_cost is not None
+
+    def needs_sandbox_for(self, samples: Sequence[Sample]) -> bool:
+        """Whether a world of these samples runs code."""
+        return need_sandbox(samples)
 
     def solve(self, sample: Sample, suite: Suite) -> Work:
         """See `evalkit.ports.core.Solver`."""
-        world = open_world(task_of(sample))
-        tools = world.tools()
-        messages = (Message(role="system", content=world.rules), *opening(sample, suite))
-        generations: list[Generation] = []
-        counts: Counter[str] = Counter()
-        tokens = 0
-        ended = "max_turns"
-        for _ in range(self._options.max_turns):
-            generation: Generation = yield Generate(
-                request=Request(messages=messages, settings=suite.generation, tools=tools)
-            )
-            generations.append(generation)
-            messages = (*messages, *spoken(generation))
-            response = generation.response
-            if response is None or not response.tool_calls:
-                ended = "answered" if response is not None else generation.outcome.value
-                break
-            results = [self._carry_out(world, call, counts) for call in response.tool_calls]
-            messages = (*messages, *results)
-            tokens += (response.usage.output or 0) if response.usage else 0
-            if tokens >= self._options.max_output_tokens:
-                ended = "max_tokens"
-                break
-        return Solution(
-            generations=tuple(generations),
-            transcript=messages,
-            ended=ended,
-            state={"tables": world.tables(), "turns": len(generations), **counts},
-        )
-
-    def _carry_out(self, world: World, call: ToolCall, counts: Counter[str]) -> Message:
-        counts["tool_calls"] += 1
+        session = Session(sample, suite, self._options, self._options.user)
+        session.messages += conversation(sample, suite, session.world.rules)
         try:
-            result = world.call(call.name, call.arguments)
-        except ToolError as error:
-            counts["tool_errors"] += 1
-            result = f"Error: {error}"
-        limit = self._options.max_tool_output
-        if len(result) > limit:
-            result = f"{result[:limit]}\n[cut: {len(result) - limit} more characters]"
-        return Message(role="tool", content=result, tool_call_id=call.id)
+            yield from _work(session)
+        except EndedError as end:
+            return session.solution(end.why)
+        raise AssertionError("an agent ends by a limit or an answer")
+
+
+def _work(session: Session) -> Generator[Effect, Any, None]:
+    tools = session.world.tools()
+    while True:
+        generation = yield from session.ask(tools)
+        calls = generation.response.tool_calls if generation.response is not None else ()
+        for call in calls:
+            result = yield from session.act(call.name, call.arguments)
+            session.told(Message(role="tool", content=result, tool_call_id=call.id))
+        if not calls:
+            yield from session.follow_up()

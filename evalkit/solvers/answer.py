@@ -56,6 +56,13 @@ def opening(sample: Sample, suite: Suite, template: str = "{input}") -> tuple[Me
     return messages
 
 
+def conversation(sample: Sample, suite: Suite, rules: str) -> tuple[Message, ...]:
+    """The same for an agent, whose rules and the suite's system message are one: some hosts take only one."""
+    return opening(
+        sample, msgspec.structs.replace(suite, system="\n\n".join(filter(None, (rules, suite.system))))
+    )
+
+
 def spoken(generation: Generation) -> tuple[Message, ...]:
     """The model's turn as a message; nothing if nothing was delivered."""
     response = generation.response

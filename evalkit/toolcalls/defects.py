@@ -56,6 +56,7 @@ WORDS: dict[str, str] = {
     "duplicate_id": "two calls with one id",
     "arguments_not_text": "arguments as an object instead of text",
     "missing_index": "streamed calls without an index",
+    "rejected_by_host": "calls that the host itself could not parse",
 }
 
 

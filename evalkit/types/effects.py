@@ -46,13 +46,18 @@ class Recall(msgspec.Struct, frozen=True, kw_only=True):
 
 Effect = Generate | Execute | Recall
 
+NOT_THE_MODELS = frozenset({"sandbox_error", "user_failed"})
+"""Ends of a trial that say nothing of model or host: unscored, and worked again when the run is resumed."""
+
 
 class Solution(msgspec.Struct, frozen=True, kw_only=True):
     """How a trial went.
 
     `generations` are the subject's own turns in order; `transcript` is the whole conversation with tool
-    results. `ended` is `answered` or the limit that stopped the work (`max_turns`, `max_tokens`,
-    `max_cost`, `context_overflow`, `host_failure`). `state` is what a scorer needs of the end state.
+    results. `ended` is `answered`, the outcome of a last turn without an answer, the limit that stopped the
+    work (`max_turns`, `max_tokens`, `max_total_tokens`, `max_cost`, `max_tool_calls`, `wall_net`,
+    `context_overflow`), `tool_format` (a call got lost on its way), `format_errors` (the agent's protocol was
+    not kept) or one of `NOT_THE_MODELS`. `state` is what a scorer needs of the end state.
     """
 
     generations: tuple[Generation, ...]

@@ -3,47 +3,188 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import pkgutil
-import sqlite3
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 import evalkit.worlds
 from evalkit.errors import DefinitionError, UnknownNameError
-from evalkit.worlds.base import Tables, World, fill
+from evalkit.types.effects import Effect
+from evalkit.worlds.base import Query, Tables, World, broken_queries
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evalkit.types.chat import Tool
     from evalkit.types.suite import Sample
+    from evalkit.worlds.base import Acting
 
-_HELPERS = {"base", "task"}
-_MAX_STEPS = 1_000_000
-"""Virtual-machine instructions of one check: a query from a suite of others must not run for ever."""
+ENTRY_POINTS = "evalkit.worlds"
+"""Where packages of others add their worlds: a name, and a class as this module describes it."""
 
+_HELPERS = {"base", "task", "verify_driver"}
 
-class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """SQL and the rows that it must give, in order."""
-
-    sql: str
-    expect: list[list[Any]]
+Calls = list[tuple[str, dict[str, Any]]]
+"""A trajectory: calls as `[tool, arguments]`."""
 
 
-class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`state` holds the world's first rows, `check` what must hold in the end, `keep` untouchable tables.
+class Say(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a scripted user says when the agent has answered without a call.
 
-    `oracle` and `wrong` are trajectories for the suite's own tests: calls as `[tool, arguments]`.
+    Then the first entry that was not said yet and may be said is said; if there is none, the trial ends. An
+    entry may be said from the answer number `after` on (0: the first), and only while the condition `when`
+    holds in the world, if there is one: `{sql, expect}` on tables, `{file, has}` in a workspace.
+    """
+
+    say: str
+    after: int = 0
+    when: dict[str, Any] | None = None
+
+
+class Common(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every task has.
+
+    `user` is a scripted user; `persona` is what a simulated user knows and wants. `oracle` solves the task
+    and `wrong` does not: trajectories for the suite's own tests.
     """
 
     world: str
+    user: tuple[Say, ...] = ()
+    persona: str = ""
+    oracle: Calls = []
+    wrong: Calls = []
+
+
+class Task(Common, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A task in an application on SQLite.
+
+    `state` holds the first rows, `check` what must hold in the end. Side effects that no task may have are
+    counted apart: a change in a table of `keep`, and every query of `forbid` that does not give its rows.
+    """
+
     state: Tables
     check: list[Query]
     keep: tuple[str, ...] = ()
-    oracle: list[tuple[str, dict[str, Any]]] = []
-    wrong: list[tuple[str, dict[str, Any]]] = []
+    forbid: tuple[Query, ...] = ()
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """What is not as it should be, and what was done that nobody may do, in words. Solved: both are empty."""
+
+    broken: tuple[str, ...] = ()
+    side_effects: tuple[str, ...] = ()
+
+
+Checking = Generator[Effect, Any, Checked]
+
+
+class AgentWorld(Protocol):
+    """A world that a solver can use. A class of it also has `begin` and `check`, see `WorldKind`."""
+
+    @property
+    def rules(self) -> str:
+        """What the agent is told about its job."""
+        ...
+
+    def tools(self) -> tuple[Tool, ...]:
+        """Every tool of the world."""
+        ...
+
+    def act(self, name: str, arguments: str) -> Acting:
+        """Do what the model asked; see `evalkit.worlds.base.Toolbox.act`."""
+        ...
+
+    def holds(self, condition: dict[str, Any]) -> bool:
+        """Whether a condition of a scripted user is true now."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """What the check of the end state reads."""
+        ...
+
+
+class WorldKind(Protocol):
+    """A class of worlds that is no application on SQLite."""
+
+    needs_sandbox: bool
+
+    def begin(self, sample: Sample) -> AgentWorld:
+        """Open it as the sample declares.
+
+        Raises:
+            DefinitionError: the sample's `data` is not a task of this world.
+        """
+        ...
+
+    def check(self, sample: Sample, state: dict[str, Any]) -> Checking:
+        """Look at the end state, after the agent is gone.
+
+        Raises:
+            SandboxError: the sandbox failed.
+        """
+        ...
+
+
+def open_sample(sample: Sample) -> AgentWorld:
+    """The sample's world as it is in the beginning.
+
+    Raises:
+        UnknownNameError: there is no such world.
+        DefinitionError: its data does not fit the world.
+    """
+    kind = _kind_of(sample)
+    if isinstance(kind, type) and issubclass(kind, World):
+        return kind(task_of(sample).state)
+    opened: AgentWorld = kind.begin(sample)
+    return opened
+
+
+def check_sample(sample: Sample, state: dict[str, Any]) -> Checking:
+    """What is not as it should be in the end.
+
+    Raises:
+        DefinitionError: a check of the task is broken.
+        SandboxError: the sandbox failed.
+    """
+    kind = _kind_of(sample)
+    if isinstance(kind, type) and issubclass(kind, World):
+        task = task_of(sample)
+        side = tuple(side_effects(task, state["tables"]))
+        return Checked(
+            broken=tuple(broken_queries(kind, state["tables"], tuple(task.check))), side_effects=side
+        )
+    checked: Checked = yield from kind.check(sample, state)
+    return checked
+
+
+def need_sandbox(samples: Sequence[Sample]) -> bool:
+    """Whether a world of any of the samples runs code.
+
+    Raises:
+        UnknownNameError: there is no such world.
+    """
+    names = {str(sample.data.get("world", "")) for sample in samples}
+    return any(find_world(name).needs_sandbox for name in names)
+
+
+def user_of(sample: Sample) -> tuple[tuple[Say, ...], str]:
+    """The sample's scripted user, and the persona of a simulated one.
+
+    Raises:
+        DefinitionError: `user` is not a list of what to say.
+    """
+    try:
+        script = msgspec.convert(sample.data.get("user", ()), tuple[Say, ...])
+    except msgspec.ValidationError as error:
+        raise DefinitionError(f"sample {sample.id!r} $.data.user: {error}.") from None
+    return script, str(sample.data.get("persona", ""))
 
 
 def task_of(sample: Sample) -> Task:
-    """The task that a sample declares.
+    """The task in an application that a sample declares.
 
     Raises:
         DefinitionError: its `data` is not one.
@@ -57,30 +198,38 @@ def task_of(sample: Sample) -> Task:
 
 
 def open_world(task: Task) -> World:
-    """The task's world with its first rows.
+    """The task's application with its first rows.
 
     Raises:
         UnknownNameError: there is no such world.
         DefinitionError: its rows do not fit.
     """
-    return find_world(task.world)(task.state)
+    kind: type[World] = find_world(task.world)
+    return kind(task.state)
 
 
-def find_world(name: str) -> type[World]:
-    """A world's class, by the name of its module.
+def find_world(name: str) -> Any:
+    """A world's class, by the name of its module or of an entry point.
 
     Raises:
         UnknownNameError: there is no such world.
     """
     names = sorted({m.name for m in pkgutil.iter_modules(evalkit.worlds.__path__)} - _HELPERS)
     if name not in names:
-        raise UnknownNameError("world", name, names)
+        return _installed(name, names)
     module = importlib.import_module(f"evalkit.worlds.{name}")
     return next(
         value
         for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, World) and value is not World
+        if isinstance(value, type) and value.__module__ == module.__name__ and hasattr(value, "act")
     )
+
+
+def _installed(name: str, shipped: list[str]) -> Any:
+    points = {point.name: point for point in importlib.metadata.entry_points(group=ENTRY_POINTS)}
+    if name not in points:
+        raise UnknownNameError("world", name, [*shipped, *points])
+    return points[name].load()
 
 
 def broken_checks(task: Task, tables: Tables) -> list[str]:
@@ -89,25 +238,20 @@ def broken_checks(task: Task, tables: Tables) -> list[str]:
     Raises:
         DefinitionError: a query is not a reading one, or not SQL.
     """
+    kind: type[World] = find_world(task.world)
+    return side_effects(task, tables) + broken_queries(kind, tables, tuple(task.check))
+
+
+def side_effects(task: Task, tables: Tables) -> list[str]:
+    """What was done that no solution may do, in words.
+
+    Raises:
+        DefinitionError: a query is not a reading one, or not SQL.
+    """
     begun = open_world(task).tables()
-    broken = [f"{name} was changed" for name in task.keep if tables.get(name) != begun.get(name)]
-    db = sqlite3.connect(":memory:")
-    try:
-        db.executescript(find_world(task.world).schema)
-        fill(db, tables)
-        db.set_authorizer(_only_reading)
-        db.set_progress_handler(lambda: 1, _MAX_STEPS)
-        for query in task.check:
-            found = [list(row) for row in db.execute(query.sql)]
-            if found != query.expect:
-                broken.append(f"{query.sql} gives {found}, expected {query.expect}")
-    except sqlite3.Error as error:
-        raise DefinitionError(f"a check in world {task.world!r} fails: {error}.") from None
-    finally:
-        db.close()
-    return broken
+    changed = [f"{name} was changed" for name in task.keep if tables.get(name) != begun.get(name)]
+    return changed + broken_queries(find_world(task.world), tables, task.forbid)
 
 
-def _only_reading(action: int, *_: str | None) -> int:
-    allowed = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
-    return sqlite3.SQLITE_OK if action in allowed else sqlite3.SQLITE_DENY
+def _kind_of(sample: Sample) -> Any:
+    return find_world(str(sample.data.get("world", "")))

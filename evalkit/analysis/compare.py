@@ -153,7 +153,7 @@ def compare(
     return Comparisons(
         reference=base,
         tests=_corrected(tests),
-        flips=tuple(_flips(sides.table, frames.scores, names, base)),
+        flips=tuple(flips_between(sides.table, frames.scores, names, base)),
         family=len(tests),
         best=best,
         best_family=rows,
@@ -248,7 +248,7 @@ def _best(tests: list[Comparison], endpoints: int) -> tuple[dict[tuple[str | Non
     return best, family.size
 
 
-def _flips(table: Any, scores: Any, names: list[str], reference: str) -> Iterator[Flip]:
+def flips_between(table: Any, scores: Any, names: list[str], reference: str) -> Iterator[Flip]:
     """Samples scored differently from the reference, suite by suite."""
     key = ["run", "subject", "suite", "sample", "epoch"]
     reasons = {

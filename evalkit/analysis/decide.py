@@ -16,13 +16,16 @@ import msgspec
 from evalkit.errors import ExitCode, UsageError
 from evalkit.stats.power import further_samples, pairs_needed
 from evalkit.types.estimate import Estimate
-from evalkit.types.gate import Decision, Gate, GateVerdict, Rule, RuleVerdict
+from evalkit.types.gate import GOVERNANCE, Decision, Gate, GateVerdict, Rule, RuleVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-GOVERNANCE = "governance"
-"""The metric whose failure is a matter of policy, not of quality."""
+_SHARES = {
+    "delivered": "the candidate delivered {ours} and the baseline {theirs} of the common samples",
+    "answered": "the candidate answered {ours} and the baseline {theirs} of the common samples",
+    "valid": "hosts worked on {ours} of the common samples for the candidate and {theirs} for the baseline",
+}
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +33,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
     `difference` is candidate minus baseline and `ratio` candidate over baseline, on common samples.
     `delivered` holds the two sides' delivered shares where a gap between them would spoil the comparison.
-    `word` is the state of a measure that is no number. `usd_per_sample` prices further samples.
+    `needs` says what was delivered: answers of any kind, or valid ones. `word` is the state of a measure that
+    is no number. `usd_per_sample` prices further samples, on both sides of a comparison.
     """
 
     candidate: Estimate | None = None
@@ -38,6 +42,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     difference: Estimate | None = None
     ratio: Estimate | None = None
     delivered: tuple[float, float] | None = None
+    needs: Literal["delivered", "answered", "valid"] = "delivered"
     word: str | None = None
     word_reason: str | None = None
     usd_per_sample: float | None = None
@@ -47,6 +52,7 @@ class _Check(msgspec.Struct, frozen=True, kw_only=True):
     """One bound of a rule: `side` says where the quantity must stay."""
 
     what: str
+    form: Literal["value", "difference", "ratio"] = "value"
     estimate: Estimate | None
     bound: float
     side: Literal["at least", "at most"]
@@ -86,6 +92,9 @@ def decide_rule(rule: Rule, gate: Gate, evidence: Evidence) -> RuleVerdict:
         reason=finding.reason,
         bound=finding.check.bound if finding.check else None,
         estimate=finding.check.estimate if finding.check else None,
+        form=finding.check.form if finding.check else "value",
+        side=finding.check.side if finding.check else None,
+        rule=rule.title,
         candidate=evidence.candidate,
         baseline=evidence.baseline,
         further_samples=finding.further,
@@ -172,8 +181,8 @@ def _numbers(rule: Rule, gate: Gate, evidence: Evidence) -> _Finding:
         ours, theirs = evidence.delivered
         if abs(ours - theirs) > gate.max_delivered_gap:
             reason = (
-                f"the candidate delivered {ours:.1%} and the baseline {theirs:.1%} of the samples, more than "
-                f"{gate.max_delivered_gap:.1%} apart: what was delivered is not comparable"
+                f"{_SHARES[evidence.needs].format(ours=f'{ours:.1%}', theirs=f'{theirs:.1%}')}, more than "
+                f"{gate.max_delivered_gap:.1%} apart: the two sides are not comparable"
             )
             return _Finding(decision="inconclusive", reason=reason)
     findings = [_held(check, rule) for check in _checks(rule, evidence)]
@@ -196,18 +205,28 @@ def _checks(rule: Rule, evidence: Evidence) -> list[_Check]:
     difference = f"{rule.metric}, candidate minus baseline"
     if rule.max_drop is not None:
         bound = -allowed_drop(rule, evidence)
-        checks.append(_Check(what=difference, estimate=evidence.difference, bound=bound, side="at least"))
+        checks.append(
+            _Check(
+                what=difference, form="difference", estimate=evidence.difference, bound=bound, side="at least"
+            )
+        )
     if rule.max_rise is not None:
         checks.append(
-            _Check(what=difference, estimate=evidence.difference, bound=rule.max_rise, side="at most")
+            _Check(
+                what=difference,
+                form="difference",
+                estimate=evidence.difference,
+                bound=rule.max_rise,
+                side="at most",
+            )
         )
     ratio = f"{rule.metric}, candidate over baseline"
     if rule.max_relative_drop is not None:
         bound = 1 - rule.max_relative_drop
-        checks.append(_Check(what=ratio, estimate=evidence.ratio, bound=bound, side="at least"))
+        checks.append(_Check(what=ratio, form="ratio", estimate=evidence.ratio, bound=bound, side="at least"))
     if rule.max_relative_rise is not None:
         bound = 1 + rule.max_relative_rise
-        checks.append(_Check(what=ratio, estimate=evidence.ratio, bound=bound, side="at most"))
+        checks.append(_Check(what=ratio, form="ratio", estimate=evidence.ratio, bound=bound, side="at most"))
     return checks
 
 

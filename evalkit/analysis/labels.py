@@ -60,3 +60,8 @@ def reference_of(runs: Sequence[RunData], subjects: Sequence[Subject]) -> Subjec
             if subject.run == number and subject.endpoint == run.manifest.reference:
                 return subject
     return subjects[0]
+
+
+def named(name: str, subjects: Sequence[Subject]) -> list[Subject]:
+    """Subjects that a name fits: their own, their endpoint's or their provider's."""
+    return [s for s in subjects if name in {s.name, s.endpoint, s.endpoint.split(":")[0]}]

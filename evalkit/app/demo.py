@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evalkit.app.gate import DEMO_GATE, judge_runs, note_of
-from evalkit.app.look import load_run
 from evalkit.app.report import report_on
 from evalkit.app.setup import RunOptions, Setup, prepare
 from evalkit.embedded.hosts import HOSTS, MODEL
@@ -34,5 +33,5 @@ def demo_setup() -> Setup:
 def judge_and_report(folder: Path, output: Path) -> GateVerdict:
     """Judge the demonstration's run and write its report."""
     verdict = judge_runs([folder], DEMO_GATE, candidate=CANDIDATE)
-    report_on([folder], output, note_of(verdict, [load_run(folder)]))
+    report_on([folder], output, note_of(verdict))
     return verdict

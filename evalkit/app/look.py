@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from evalkit.analysis.rundata import RunData
+from evalkit.errors import StoreError, UsageError
 from evalkit.store.folder import read_manifest, read_samples, sha256_of
 from evalkit.store.journal import read_generations, read_scores
 
@@ -26,6 +27,27 @@ def load_run(folder: Path) -> RunData:
         scores=tuple(read_scores(folder)),
         samples={record.suite.id: read_samples(folder, record.suite.id) for record in manifest.suites},
     )
+
+
+def load_whole_run(folder: Path) -> RunData:
+    """A run with answers in it, exactly as it was closed; one still open is taken as it is.
+
+    Raises:
+        UsageError: nothing is recorded in it.
+        StoreError: it is missing or damaged, or a file is cut or was edited since the run ended.
+    """
+    changed = changed_files(folder)
+    if changed:
+        raise StoreError(
+            f"{folder / changed[0]}: is not as the run left it (another SHA-256): cut off or edited; restore "
+            "it from a copy, or run the same command again."
+        )
+    run = load_run(folder)
+    if not run.generations:
+        raise UsageError(
+            f"{folder}: the run is empty, nothing was answered in it; `evalkit resume` it first."
+        )
+    return run
 
 
 def outcome_rows(folder: Path) -> list[dict[str, Any]]:

@@ -4,33 +4,77 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from evalkit.analysis.compare import Comparisons, compare
 from evalkit.analysis.frames import build_frames
+from evalkit.analysis.labels import named
 from evalkit.analysis.measures import MEASURES
 from evalkit.analysis.summary import Summary, summarize
-from evalkit.app.look import load_run
+from evalkit.app.look import load_run, load_whole_run
+from evalkit.errors import UnknownNameError, UsageError
 from evalkit.report.cells import change_text, figure
 from evalkit.report.page import write_report
+from evalkit.store.folder import find_run, list_runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from evalkit.analysis.labels import Subject
     from evalkit.report.verdict import VerdictNote
     from evalkit.types.estimate import Estimate
 
 _SHOWN = ("delivered", "quality", "refused", "blocked", "total_p50", "rate", "cost_per_1k")
 
 
-def measure(folders: Sequence[Path]) -> tuple[Summary, Comparisons]:
-    """Every figure of the runs, and every comparison with their reference.
+def measure(names: Sequence[str], results: Path) -> tuple[Summary, Comparisons]:
+    """Every figure of some runs, and every comparison with the reference.
+
+    Args:
+        names: Runs by name or path, and endpoints or providers in them; without a run, those of the latest.
+            The first endpoint is the reference. Without an endpoint all are compared with the first run's.
+        results: Where runs are found by name.
 
     Raises:
+        UsageError: a name is neither, or what is named has nothing in common.
         StoreError: a run is missing or damaged.
     """
-    runs = [load_run(folder) for folder in folders]
+    folders, endpoints = _told_apart(names, results)
+    runs = [load_whole_run(folder) for folder in folders]
     frames = build_frames(runs)
-    return summarize(runs, frames), compare(runs, frames)
+    chosen = [subject for name in endpoints for subject in _subjects(name, frames.subjects)]
+    only = tuple(dict.fromkeys(s.name for s in chosen or frames.subjects))
+    reference = chosen[0].name if len(only) > 1 and chosen else None
+    summary, found = summarize(runs, frames), compare(runs, frames, reference=reference, only=only)
+    if len(only) > 1 and not found.tests:
+        raise UsageError(
+            f"{' and '.join(only)} have no common samples; run both on the same version of a suite."
+        )
+    return msgspec.structs.replace(summary, subjects=only), found
+
+
+def _told_apart(names: Sequence[str], results: Path) -> tuple[list[Path], list[str]]:
+    """Run folders, and the names that are no runs."""
+    folders, endpoints = [], []
+    for name in names:
+        try:
+            folders.append(find_run(name, results))
+        except UnknownNameError:
+            endpoints.append(name)
+    if not folders and list_runs(results):
+        folders.append(find_run("latest", results))
+    if not folders:
+        raise UnknownNameError("run", names[0], (), f"There are no runs in {results}.")
+    return folders, endpoints
+
+
+def _subjects(name: str, subjects: Sequence[Subject]) -> list[Subject]:
+    found = named(name, subjects)
+    if not found:
+        known = [subject.name for subject in subjects]
+        raise UnknownNameError("run or endpoint", name, known, f"The runs hold {', '.join(known)}.")
+    return found
 
 
 def report_on(folders: Sequence[Path], path: Path, verdict: VerdictNote | None = None) -> None:
@@ -67,10 +111,20 @@ def difference_rows(comparisons: Comparisons) -> tuple[list[str], list[list[str]
                 f"{value} {interval}".strip() + ("*" if test.significant else ""),
                 f"{test.better}/{test.worse}",
                 str(test.estimate.n),
+                str(test.only_one),
                 f"{test.adjusted:.2g}",
             ]
         )
-    return ["endpoint", "suite", "measure", "difference", "better/worse", "n", "p (Holm)"], rows
+    return [
+        "endpoint",
+        "suite",
+        "measure",
+        "difference",
+        "better/worse",
+        "n",
+        "one side only",
+        "p (Holm)",
+    ], rows
 
 
 def _cell(estimate: Estimate | None, key: str) -> str:

@@ -12,7 +12,7 @@ from evalkit.cli.root import RUNS, Json, Results, app, echo_json, table
 if TYPE_CHECKING:
     from evalkit.analysis.compare import Comparisons
     from evalkit.analysis.summary import Summary
-    from evalkit.types.gate import GateVerdict
+    from evalkit.types.gate import GateVerdict, RuleVerdict
 
 Runs = Annotated[list[str], typer.Argument(help="Runs by name, unique prefix, path, or `latest`.")]
 
@@ -35,15 +35,20 @@ def report(
 
 @app.command(rich_help_panel="Judge")
 def compare(
-    runs: Runs,
+    names: Annotated[
+        list[str],
+        typer.Argument(help="Runs, and endpoints or providers in them (default: the latest run's)."),
+    ],
     results: Results = RUNS,
     json: Json = False,
 ) -> None:
-    """Compare endpoints on the samples that both were asked, in the terminal."""
-    from evalkit.app.report import measure
-    from evalkit.store.folder import find_run
+    """Compare runs or endpoints on the samples that both were asked, in the terminal.
 
-    summary, comparisons = measure([find_run(name, results) for name in runs])
+    The first one named is the reference. Example: `evalkit compare lab cutrate`
+    """
+    from evalkit.app.report import measure
+
+    summary, comparisons = measure(names, results)
     if json:
         echo_json({"summary": summary, "comparisons": comparisons})
         return
@@ -52,39 +57,57 @@ def compare(
 
 @app.command(rich_help_panel="Judge")
 def gate(
-    runs: Runs,
-    file: Annotated[Path, typer.Option("--gate", "-g", help="Gate file (YAML).")],
+    file: Annotated[Path, typer.Option("--policy", "--gate", "-g", help="Gate file (YAML).")],
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(help="Runs that hold the candidate (default: the one that the gate file names)."),
+    ] = None,
     baseline: Annotated[
-        str | None, typer.Option(help="Endpoint or provider (default: the run's reference).")
+        str | None,
+        typer.Option(help="Another run, or an endpoint or provider of this one (default: its reference)."),
     ] = None,
     candidate: Annotated[str | None, typer.Option(help="Endpoint or provider to judge.")] = None,
     report: Annotated[Path | None, typer.Option("--report", "-o", help="Write the HTML report too.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write Markdown for a pull-request comment or a job summary.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the verdict as JSON; - prints it.")] = None,
     results: Results = RUNS,
-    json: Json = False,
 ) -> None:
-    """Hold runs against a gate file. Exits 0 pass, 1 fail, 3 policy, 4 inconclusive."""
-    from evalkit.analysis.decide import exit_code
-    from evalkit.app.gate import judge_runs, note_of
-    from evalkit.app.look import load_run
-    from evalkit.app.report import report_on
-    from evalkit.store.folder import find_run
+    """Hold a run against a gate file.
 
-    folders = [find_run(name, results) for name in runs]
-    verdict = judge_runs(folders, file, candidate=candidate, baseline=baseline)
-    if report is not None:
-        report_on(folders, report, note_of(verdict, [load_run(folder) for folder in folders]))
-    if json:
-        echo_json(verdict)
+    Exits 0 pass, 1 fail, 2 misuse or broken input, 3 policy, 4 not decided yet.
+
+    Example: `evalkit gate latest --baseline last-week --policy move.gate.yaml`
+    """
+    from evalkit.analysis.decide import exit_code
+    from evalkit.app.gate import judge, write_verdict
+
+    judged = judge(runs or [], file, candidate=candidate, baseline=baseline, results=results)
+    printed = json is not None and str(json) == "-"
+    write_verdict(judged, report=report, markdown=markdown, json=None if printed else json)
+    if printed:
+        echo_json(judged.verdict)
     else:
-        print_verdict(verdict)
-    raise typer.Exit(int(exit_code(verdict)))
+        print_verdict(judged.verdict)
+    raise typer.Exit(int(exit_code(judged.verdict)))
 
 
 def print_verdict(verdict: GateVerdict) -> None:
     """The verdict sentence, then one line for each rule."""
     typer.echo(f"{verdict.decision.upper()}: {verdict.sentence}")
     for rule in verdict.rules:
-        typer.echo(f"  {rule.decision:12} {rule.title}: {rule.reason}")
+        typer.echo(f"  {rule.decision:12} {rule.title}: {rule.reason}{_flipped(rule)}")
+    for text in (*verdict.warnings, *verdict.notes):
+        typer.echo(f"  note: {text}")
+
+
+def _flipped(rule: RuleVerdict) -> str:
+    """How many common samples changed, and how many only one side has."""
+    if rule.better is None or rule.worse is None:
+        return ""
+    lone = f", {rule.only_one} on one side only" if rule.only_one else ""
+    return f" ({rule.better} better, {rule.worse} worse{lone})"
 
 
 def print_comparison(summary: Summary, comparisons: Comparisons) -> None:

@@ -56,7 +56,7 @@ def demo(
         typer.echo("Stopped; `evalkit demo` goes on from here.", err=True)
         raise typer.Exit(int(ExitCode.INTERRUPTED))
     verdict = judge_and_report(ended.folder, output)
-    print_comparison(*measure([ended.folder]))
+    print_comparison(*measure([str(ended.folder)], ended.folder.parent))
     typer.echo(f"\nRun     {ended.folder}")
     typer.echo(f"Report  {output.resolve()}")
     typer.echo("\nMove from the reference host to the cut-rate host?")

@@ -19,6 +19,7 @@ rules:
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import msgspec
@@ -32,6 +33,12 @@ OnInconclusive = Literal["fail", "pass", "warn"]
 """An undecided critical rule leaves the gate undecided, or lets it pass, silently or with a warning."""
 
 Decision = Literal["pass", "fail", "inconclusive"]
+
+GOVERNANCE = "governance"
+HOST_VERIFICATION = "host_verification"
+WORDS = (GOVERNANCE, HOST_VERIFICATION)
+"""Metrics that are a word and no number: whether the policy allowed the data there (`allowed`, `refused`),
+and what a check of the host's identity found (`matches`, `differs`, `unclear`)."""
 
 
 class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -92,6 +99,13 @@ class Rule(_Strict, frozen=True, kw_only=True):
             "max_relative_rise": self.max_relative_rise,
         }
         absolute = self.min is not None or self.max is not None
+        numbers = {**margins, "min": self.min, "max": self.max}
+        endless = next((name for name, x in numbers.items() if x is not None and math.isinf(x)), None)
+        if endless is not None:
+            raise ValueError(f"`{endless}` is infinite and so never broken; give a number, or leave it out")
+        if (self.metric in WORDS) != bool(self.require):
+            kind = "is a word, so give `require`" if self.metric in WORDS else "is a number, so give a bound"
+            raise ValueError(f"{self.metric!r} {kind}")
         if not absolute and not self.is_relative and not self.require:
             raise ValueError(
                 f"the rule on {self.metric!r} has no bound; give `max_drop`, `min`, `max` or another"
@@ -105,6 +119,8 @@ class Rule(_Strict, frozen=True, kw_only=True):
                 raise ValueError(f"`{name}` is {margin:g}; a margin is 0 or more")
         if self.max_relative_drop is not None and self.max_relative_drop >= 1:
             raise ValueError("`max_relative_drop` is a share below 1, for example 0.1 for 10 %")
+        if any(x is not None and math.isnan(x) for x in (self.min, self.max)):
+            raise ValueError(f"a bound of the rule on {self.metric!r} is not a number")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"`min` {self.min:g} is above `max` {self.max:g}")
         if self.relative_guard is not None and self.max_drop is None:
@@ -123,6 +139,10 @@ class Rule(_Strict, frozen=True, kw_only=True):
         """Its id, or the metric with suite and tag."""
         parts = (self.metric, self.suite and f"suite {self.suite}", self.tag and f"tag {self.tag}")
         return self.id or ", ".join(part for part in parts if part)
+
+    def within(self, suite: str) -> Rule:
+        """The rule for one suite, where it names none itself."""
+        return msgspec.structs.replace(self, suite=suite, id=self.id and f"{self.id}, suite {suite}")
 
 
 class Sequential(_Strict, frozen=True, kw_only=True):
@@ -145,7 +165,8 @@ class Gate(_Strict, frozen=True, kw_only=True):
     """A gate file. What rules do not say themselves, they take from here.
 
     `max_delivered_gap` is the largest difference between the two sides' delivered shares at which their
-    answers may still be compared; beyond it a comparison is inconclusive.
+    answers may still be compared; beyond it a comparison is inconclusive. `run` is the run that is judged,
+    `candidate` and `baseline` the sides; what is named on the command line goes before.
     """
 
     version: Literal[1]
@@ -156,6 +177,9 @@ class Gate(_Strict, frozen=True, kw_only=True):
     on_inconclusive: OnInconclusive = "fail"
     max_delivered_gap: float = 0.02
     sequential: Sequential = Sequential()
+    run: str | None = None
+    candidate: str | None = None
+    baseline: str | None = None
     note: str | None = None
 
     def __post_init__(self) -> None:
@@ -202,7 +226,9 @@ class RuleVerdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     `reason` is one sentence with the figures. `further_samples` is the estimated number of additional
     samples that would decide an inconclusive rule, with `further_usd` their cost; `None` when no number
     would, or it cannot be told. `estimate` is what was held against the bound that decided: the
-    measure, the difference or the ratio.
+    measure, the difference or the ratio (`form`), in `unit`. `better` and `worse` count the common samples on
+    which the candidate is better and worse, `only_one` those that just one side has. `rule` is the title in
+    the gate file; a rule that names no suite is decided in each of them.
     """
 
     title: str
@@ -220,6 +246,13 @@ class RuleVerdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     baseline: Estimate | None = None
     further_samples: int | None = None
     further_usd: float | None = None
+    rule: str = ""
+    unit: str = "number"
+    form: Literal["value", "difference", "ratio"] = "value"
+    side: Literal["at least", "at most"] | None = None
+    better: int | None = None
+    worse: int | None = None
+    only_one: int | None = None
 
 
 class GateVerdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -227,7 +260,8 @@ class GateVerdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     `warnings` are sentences on undecided rules that were let through. `false_fail` bounds the chance that
     at least one rule which truly holds was failed; a false pass needs one rule to err, so its chance is
-    at most the largest alpha/2.
+    at most the largest alpha/2. `notes` are facts about the runs that a reader must know. `flips` are the
+    samples on which the two sides' scores differ. `baseline_at` says when the baseline was recorded.
     """
 
     decision: Decision
@@ -237,6 +271,9 @@ class GateVerdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     false_fail: float = 0.0
     candidate: str | None = None
     baseline: str | None = None
+    baseline_at: str | None = None
+    notes: tuple[str, ...] = ()
+    flips: tuple[Flip, ...] = ()
 
 
 def _check_alpha(alpha: float | None) -> None:

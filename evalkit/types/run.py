@@ -48,6 +48,18 @@ class PolicyRecord(msgspec.Struct, frozen=True, kw_only=True):
     role: str = "subject"
 
 
+class HostVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What a check of an endpoint's identity found: whether it serves the weights that it declares.
+
+    `method` names the detector. evalkit does not write these by itself yet; whoever verified a host may.
+    """
+
+    endpoint: str
+    word: Literal["matches", "differs", "unclear"]
+    method: str
+    reason: str | None = None
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """`manifest.json`. Written before the first request, closed after the last."""
 
@@ -66,6 +78,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     prices: tuple[PriceRecord, ...] = ()
     policy: tuple[PolicyRecord, ...] = ()
     policy_file: str | None = None
+    host_verdicts: tuple[HostVerdict, ...] = ()
     options: dict[str, Any] = {}
     software: dict[str, str] = {}
     checksums: dict[str, str] = {}

@@ -58,7 +58,7 @@ def test_three_hosts_of_the_same_weights(workdir: Path) -> None:
     verdict = judge_runs([ended.folder], DEMO_GATE, candidate=CANDIDATE)
     assert verdict.decision in {"fail", "inconclusive"}
     page = workdir / "report.html"
-    report_on([ended.folder], page, note_of(verdict, [run]))
+    report_on([ended.folder], page, note_of(verdict))
     assert "SmolLM2" in page.read_text(encoding="utf-8")
 
 

@@ -9,6 +9,7 @@ is opened again; everything before it is kept.
 from __future__ import annotations
 
 import os
+import re
 import time
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,6 +30,7 @@ _READ_BLOCK = 1 << 20
 
 
 _SCORES_AT_ONCE = 64
+_NO_NUMBER = re.compile(rb'":\s*(-?NaN|-?Infinity|nan|-?inf)\s*[,}\]]')
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -210,13 +212,19 @@ def read_rows(path: Path, kind: type[T]) -> Iterator[tuple[int, T]]:
                 except (msgspec.DecodeError, UnicodeDecodeError) as error:
                     if not line.endswith(b"\n"):
                         return
-                    raise StoreError(
-                        f"{path}:{number} is damaged ({error}); restore the file or delete that line."
-                    ) from None
+                    raise StoreError(f"{path}:{number} {_fault(line, error)}") from None
                 yield offset, row
                 offset += len(line)
     except FileNotFoundError:
         return
+
+
+def _fault(line: bytes, error: Exception) -> str:
+    found = _NO_NUMBER.search(line)
+    if found is not None and isinstance(error, msgspec.DecodeError):
+        word = found[1].decode()
+        return f"holds {word}, which is no number; a score that has none is unscored. Score the run again."
+    return f"is damaged ({error}); restore the file or delete that line."
 
 
 def read_generations(folder: Path) -> Iterator[Generation]:

@@ -96,7 +96,7 @@ def execute(setup: Setup, conduct: Conduct, progress: Progress) -> Ended:
         if not resumed:
             for loaded in setup.plan.suites:
                 writer.write_samples(loaded)
-        transports = _Transports(conduct.transport)
+        transports = Transports(conduct.transport)
         workers = _workers(
             setup, conduct, writer, progress, Wires(transports, _budget(folder, conduct.budget), earlier)
         )
@@ -141,7 +141,7 @@ def rescore(folder: Path, setup: Setup, conduct: Conduct, progress: Progress) ->
     return Ended(folder=folder, manifest=manifest, tally=tally, resumed=True)
 
 
-class _Transports:
+class Transports:
     """Transports by kind, opened when first used."""
 
     def __init__(self, kind: str) -> None:
@@ -149,12 +149,14 @@ class _Transports:
         self._open: dict[str, Transport] = {}
 
     def __call__(self, endpoint: Endpoint) -> Transport:
+        """The one for an endpoint."""
         kind = transport_kind(self._kind, endpoint)
         if kind not in self._open:
             self._open[kind] = _opened(kind)
         return self._open[kind]
 
     async def close(self) -> None:
+        """Let go of every connection."""
         for transport in self._open.values():
             await transport.close()
 
@@ -162,7 +164,7 @@ class _Transports:
 class Wires(NamedTuple):
     """What is between the engine and the hosts. Without transports, answers are only looked up."""
 
-    transports: _Transports | None = None
+    transports: Transports | None = None
     budget: Budget | None = None
     earlier: Sequence[EarlierRun] = ()
 
@@ -293,7 +295,7 @@ def _budget(folder: Path, bounds: Bounds) -> Budget | None:
 
 
 async def _work(
-    plan: Plan, workers: Workers, transports: _Transports | None, minutes: float | None = None
+    plan: Plan, workers: Workers, transports: Transports | None, minutes: float | None = None
 ) -> Tally:
     """The engine's part; the first Ctrl-C lets what is in flight end, the second does not."""
     brake = Brake()

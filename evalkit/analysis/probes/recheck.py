@@ -16,7 +16,6 @@ from evalkit.types.generation import Outcome
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-    from evalkit.types.effects import Effect
     from evalkit.types.generation import Generation
     from evalkit.types.suite import Sample, Suite
 
@@ -29,7 +28,7 @@ WITHIN_S = 600.0
 
 def look_again(
     sample: Sample, control: Sample, suite: Suite
-) -> Generator[Effect, Generation, tuple[Generation, ...]]:
+) -> Generator[Generate, Generation, tuple[Generation, ...]]:
     """Ask a question that came back empty, and its control after the first try; stops when it is clear."""
     asked: list[Generation] = []
     for number in range(TRIES):

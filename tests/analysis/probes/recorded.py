@@ -155,15 +155,22 @@ def generation(key: TrialKey, sample: Sample, said: Said, role: str = "subject",
     )
 
 
+_SCORED: dict[Any, list[Score | Unscored]] = {}
+"""What the scorer said of a text before: simulations repeat themselves."""
+
+
 def score(scorer: object, sample: Sample, made: Generation) -> list[ScoreRow]:
     """What the scorer says of it, as the engine would record it."""
-    solution = Solution(generations=(made,), transcript=())
-    missing = why_unscorable(solution)
-    said = (
-        [Unscored(metric="probe", reason=missing)]
-        if missing is not None
-        else scorer.score(Worked(sample=sample, solution=solution))  # type: ignore[attr-defined]
-    )
+    known = sample.id, made.outcome, made.response.text if made.response else None
+    if known not in _SCORED or (made.response and made.response.reasoning):
+        solution = Solution(generations=(made,), transcript=())
+        missing = why_unscorable(solution)
+        _SCORED[known] = (
+            [Unscored(metric="probe", reason=missing)]
+            if missing is not None
+            else list(scorer.score(Worked(sample=sample, solution=solution)))  # type: ignore[attr-defined]
+        )
+    said = _SCORED[known]
     return [
         ScoreRow(
             trial=made.trial,

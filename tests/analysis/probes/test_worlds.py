@@ -87,7 +87,7 @@ def covers(estimate: Estimate, truth: float) -> bool:
 
 
 def corrected(rows: Sequence[Row], rng: random.Random) -> tuple[Estimate, float]:
-    """Steering on one host by a judge of known error, corrected by people's labels of a part; and the truth."""
+    """Steering on one host by a judge of known error, corrected by labels of a part; and the truth."""
     probes = [row for row in rows if row.endpoint == "z:m" and row.is_probe and row.label in VALID]
     truth = np.array([float(row.label == "steered") for row in probes])
     said = np.array([float(rng.random() < (FOUND if t else 1 - LEFT)) for t in truth])

@@ -78,8 +78,8 @@ def matrix(basis: Basis) -> Matrix:
     )
     return Matrix(
         title="Comparison of endpoints",
-        spans=_spans(basis),
-        heads=_heads(basis),
+        spans=spans_of(basis),
+        heads=heads_of(basis),
         groups=tuple(group for group in groups if group.rows),
         footnote=_best_note(basis),
     )
@@ -95,15 +95,16 @@ def suite_tables(basis: Basis) -> tuple[Matrix, ...]:
         tables.append(
             Matrix(
                 title=f"{tidy(record.suite.title)} ({tidy(suite)})",
-                spans=_spans(basis),
-                heads=_heads(basis),
+                spans=spans_of(basis),
+                heads=heads_of(basis),
                 groups=tuple(group for group in groups if group.rows),
             )
         )
     return tuple(tables)
 
 
-def _heads(basis: Basis) -> tuple[Head, ...]:
+def heads_of(basis: Basis) -> tuple[Head, ...]:
+    """What stands above each column."""
     return tuple(
         Head(
             letter=c.letter,
@@ -115,7 +116,8 @@ def _heads(basis: Basis) -> tuple[Head, ...]:
     )
 
 
-def _spans(basis: Basis) -> tuple[tuple[str, int], ...]:
+def spans_of(basis: Basis) -> tuple[tuple[str, int], ...]:
+    """Weights with the number of their columns."""
     names = [column.weights for column in basis.columns]
     return tuple((name, names.count(name)) for name in dict.fromkeys(names))
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from evalkit.analysis.rundata import RunData
     from evalkit.report.verdict import VerdictNote
 
-SCRIPTS = ("text.js", "store.js", "filters.js", "list.js", "detail.js", "main.js")
+SCRIPTS = ("text.js", "store.js", "filters.js", "list.js", "detail.js", "probes.js", "main.js")
+STYLES = ("report.css", "probes.css")
 _WEB_ADDRESS = re.compile(r"https?://[^\s\"'<>]+\Z")
 
 
@@ -45,14 +46,15 @@ def build_report(runs: Sequence[RunData], *, verdict: VerdictNote | None = None)
     if not runs:
         raise UsageError("A report needs at least one run; `evalkit runs` lists them.")
     basis = build_basis(runs)
-    script, style = _script(), _asset("report.css")
+    script, style = _script(), "\n".join(_asset(name) for name in STYLES)
+    view = build_view(basis, verdict)
     return (
         _environment()
         .get_template("report.html.j2")
         .render(
-            view=build_view(basis, verdict),
+            view=view,
             pictures=pictures(basis),
-            blocks=pack(runs),
+            blocks=(*pack(runs), *(section.block for section in view.probes if section.block)),
             script=script,
             style=style,
             policy=content_policy(script, style),

@@ -11,6 +11,7 @@ from evalkit.report.matrix import Differences, Matrix, differences, matrix, suit
 from evalkit.report.method import Section, method
 from evalkit.report.notices import notices
 from evalkit.report.numbers import count
+from evalkit.report.probes import ProbeSection, probe_sections
 from evalkit.report.verdict import VerdictNote
 from evalkit.report.words import tidy
 
@@ -31,6 +32,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     matrix: Matrix
     tables: tuple[Matrix, ...]
     differences: Differences
+    probes: tuple[ProbeSection, ...]
     method: tuple[Section, ...]
 
 
@@ -49,6 +51,7 @@ def build_view(basis: Basis, verdict: VerdictNote | None) -> View:
         matrix=matrix(basis),
         tables=suite_tables(basis),
         differences=differences(basis),
+        probes=probe_sections(basis),
         method=method(basis),
     )
 

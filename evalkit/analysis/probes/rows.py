@@ -59,6 +59,18 @@ class ProbeRows(msgspec.Struct, frozen=True, kw_only=True):
     excluded: int = 0
 
 
+def label_metrics(runs: Sequence[RunData]) -> tuple[str, ...]:
+    """Metrics that class answers as the rules do; the rules' own comes first."""
+    found = {
+        metric.name
+        for run in runs
+        for record in run.manifest.suites
+        for metric in record.metrics
+        if metric.kind == "label" and {"steered", "complete"} <= set(metric.labels)
+    }
+    return tuple(sorted(found, key=lambda name: (name != RULES, name)))
+
+
 def is_probe_suite(record: SuiteRecord, samples: Sequence[Sample], metric: str = RULES) -> bool:
     """Whether a suite's samples say topic, form, jurisdiction and pair, and the metric is among its own."""
     has = any(m.name == metric and m.kind == "label" for m in record.metrics)

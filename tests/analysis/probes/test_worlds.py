@@ -87,9 +87,12 @@ def covers(estimate: Estimate, truth: float) -> bool:
 
 
 def corrected(rows: Sequence[Row], rng: random.Random) -> tuple[Estimate, float]:
-    """Steering on one host by a judge of known error, corrected by labels of a part; and the truth."""
+    """Answers without their facts on one host, by a judge of known error, corrected; and the true rate.
+
+    Such an answer is steered by the rules, or a deflection where it is short beside those to controls.
+    """
     probes = [row for row in rows if row.endpoint == "z:m" and row.is_probe and row.label in VALID]
-    truth = np.array([float(row.label == "steered") for row in probes])
+    truth = np.array([float(row.label in {"steered", "deflection"}) for row in probes])
     said = np.array([float(rng.random() < (FOUND if t else 1 - LEFT)) for t in truth])
     order = list(range(len(probes)))
     rng.shuffle(order)

@@ -1,0 +1,60 @@
+// Matched answers: rows of the evidence side by side, with the words that show a key fact marked.
+
+/** A text with its key facts marked. `spans` are [start, end, fact] in UTF-16 units, apart and in order. */
+function markedText(text, spans, facts) {
+  const box = el("div", "passage raw marked");
+  box.dir = "auto";
+  let from = 0;
+  for (const [start, end, fact] of spans) {
+    if (end > text.length) break;
+    box.append(...reveal(text.slice(from, start)));
+    box.append(el("mark", facts[fact][2] ? "core" : "", text.slice(start, end), el("sup", "", facts[fact][0])));
+    from = end;
+  }
+  box.append(...reveal(text.slice(from)));
+  return box;
+}
+
+/** The key facts of a question, found or missing, core facts first. */
+function factList(facts) {
+  const order = [...facts].sort((a, b) => b[2] - a[2]);
+  return el("ul", "fact-list", order.map(([id, fact, core, found]) =>
+    el("li", found ? "found" : "missed",
+      el("b", "", `${found ? "✓" : "✗"} ${id}${core ? " core" : ""}`), ` ${found ? "" : "missing: "}${fact}`)));
+}
+
+function drawMatched(index, item, detail) {
+  const name = el("h4", "", el("span", "letter", index.letters[item.subject]), " ", index.subjects[item.subject]);
+  const box = el("article", "answer", name, el("p", "standing", el("span", "chip", item.class)));
+  const asked = detail.input[detail.input.length - 1];
+  box.append(fold(`Question (${item.sample})`, passage(asked.content || "")));
+  const answer = detail.answers[item.subject];
+  const turn = answer.turns[answer.turns.length - 1];
+  if (turn.text !== null) box.append(markedText(turn.text, item.spans, item.facts));
+  if (turn.failure !== null) box.append(passage(turn.failure, "failure"));
+  box.append(factList(item.facts));
+  return box;
+}
+
+async function openMatched(details) {
+  const index = await block("evidence-index");
+  const items = (await block(details.dataset.block))[Number(details.dataset.item)];
+  const columns = [];
+  for (const item of items) {
+    const row = index.id.findIndex((id, r) =>
+      id === item.sample && index.epoch[r] === item.epoch && index.suites[index.suite[r]].name === item.suite);
+    if (row < 0) continue;
+    const chunk = index.chunk[row];
+    const details_ = await block("evidence-" + chunk);
+    columns.push(drawMatched(index, item, details_[row - index.chunk_start[chunk]]));
+  }
+  details.append(el("div", "answers", columns));
+}
+
+for (const details of document.querySelectorAll("details.matched")) {
+  details.addEventListener("toggle", () => {
+    if (!details.open || details.dataset.drawn) return;
+    details.dataset.drawn = "yes";
+    openMatched(details);
+  });
+}

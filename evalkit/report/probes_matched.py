@@ -1,0 +1,191 @@
+"""Matched answers side by side: which ones are shown, and where their key facts stand.
+
+Texts are not repeated: an item names rows of the evidence, and the browser marks the given places in them.
+Places count UTF-16 units, as the browser does.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from evalkit.analysis.frames import latest_turns, names_of
+from evalkit.analysis.probes.classes import ANSWERED, OPEN_FORMS, VALID, Row
+from evalkit.report.evidence import Block
+from evalkit.report.words import clip, tidy
+from evalkit.scorers.probe import compiled, probe_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from evalkit.analysis.probes.rows import ProbeRows
+    from evalkit.report.basis import Basis
+    from evalkit.types.suite import Sample
+
+MOST_HOSTS = 12
+MOST_CONTROLS = 12
+_FORMS = {form: number for number, form in enumerate(("open_description", "factual_recall"))}
+
+
+class Matched(msgspec.Struct, frozen=True, kw_only=True):
+    """One item as the page lists it: the question, and each answer's class."""
+
+    title: str
+    classes: tuple[tuple[str, str], ...]
+
+
+class _Pick(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows that stand side by side, and why."""
+
+    why: str
+    rows: tuple[Row, ...]
+
+
+def matched(basis: Basis, gathered: ProbeRows, name: str) -> tuple[tuple[Matched, ...], Block | None]:
+    """Items that show the most: hosts that answer one question differently, then probes beside controls.
+
+    Returns:
+        What the page lists, and the block `<name>-matched` with each item's rows and places.
+    """
+    picks = [*_between_hosts(gathered.rows), *_beside_controls(gathered.rows)]
+    if not picks:
+        return (), None
+    letters = {column.key: column.letter for column in basis.columns}
+    texts = _texts(basis, gathered.suite, picks)
+    listed = tuple(
+        Matched(
+            title=f"{pick.why}: {tidy(_named(pick))}",
+            classes=tuple((letters[row.endpoint], _class_of(row)) for row in pick.rows),
+        )
+        for pick in picks
+    )
+    subjects = {subject.name: number for number, subject in enumerate(basis.frames.subjects)}
+    items = [[_place(row, gathered.suite, subjects, texts) for row in pick.rows] for pick in picks]
+    data = base64.b64encode(zlib.compress(msgspec.json.encode(items), 7)).decode("ascii")
+    return listed, Block(id=f"{name}-matched", text=data)
+
+
+def _named(pick: _Pick) -> str:
+    topics = " and ".join(dict.fromkeys(row.topic for row in pick.rows))
+    return f"{topics}, {pick.rows[0].form.replace('_', ' ')}, {pick.rows[0].language}"
+
+
+def _class_of(row: Row) -> str:
+    detail = f" ({row.detail.replace('_', ' ')})" if row.detail else ""
+    return row.label.replace("_", " ") + detail
+
+
+def _between_hosts(rows: Sequence[Row]) -> Iterator[_Pick]:
+    """Questions on which hosts of the same weights differ most, one of each topic."""
+    by_question: dict[Any, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.weights is not None and row.form in OPEN_FORMS:
+            by_question[row.weights, row.question, row.epoch].append(row)
+    ranked = sorted(
+        (
+            (-len({row.label for row in group}), _FORMS[group[0].form], group[0].epoch, number, group)
+            for number, group in enumerate(by_question.values())
+            if _differ(group) and any(row.label in ANSWERED for row in group)
+        ),
+        key=lambda item: item[:4],
+    )
+    seen: set[str] = set()
+    for *_, group in ranked:
+        if group[0].topic not in seen and len(seen) < MOST_HOSTS:
+            seen.add(group[0].topic)
+            yield _Pick(why="Hosts", rows=tuple(group))
+
+
+def _differ(group: Sequence[Row]) -> bool:
+    """Whether answers differ in class, failures and cut ones aside."""
+    return len({row.label for row in group if row.label in VALID}) > 1
+
+
+def _beside_controls(rows: Sequence[Row]) -> Iterator[_Pick]:
+    """Questions that an endpoint does not answer completely, beside the control that it does; by turns."""
+    complete = {
+        (row.endpoint, row.question, row.epoch): row
+        for row in rows
+        if row.form in OPEN_FORMS and row.label == "complete"
+    }
+    seen: set[tuple[str, str]] = set()
+    taken: dict[str, int] = defaultdict(int)
+    endpoints = len({row.endpoint for row in rows})
+    for row in sorted(rows, key=lambda row: (_FORMS.get(row.form, 9), row.epoch)):
+        if row.form not in OPEN_FORMS or row.label in {"complete", "error", "truncated", "degenerate"}:
+            continue
+        sides = (
+            complete.get((row.endpoint, (other, row.form, row.language), row.epoch)) for other in row.controls
+        )
+        beside = next((side for side in sides if side is not None), None)
+        full = taken[row.endpoint] >= max(1, MOST_CONTROLS // endpoints)
+        if beside is None or full or (row.endpoint, row.topic) in seen:
+            continue
+        seen.add((row.endpoint, row.topic))
+        taken[row.endpoint] += 1
+        yield _Pick(why="Control", rows=(row, beside))
+
+
+Texts = dict[tuple[str, str, int], tuple[str, "Sample"]]
+"""Shown text and sample by endpoint, sample and epoch."""
+
+
+def _texts(basis: Basis, suite: str, picks: Sequence[_Pick]) -> Texts:
+    wanted = {(row.endpoint, row.sample, row.epoch) for pick in picks for row in pick.rows}
+    found: Texts = {}
+    for run, names in zip(basis.runs, names_of(basis.runs), strict=True):
+        own = [name for name, shown in names.suites.items() if shown == suite]
+        samples = {sample.id: sample for name in own for sample in run.samples.get(name, ())}
+        mine = [g for g in run.generations if g.trial.suite in own]
+        for key, turns in latest_turns(mine).items():
+            place = names.subjects.get(key.endpoint, ""), key.sample, key.epoch
+            if place in wanted:
+                last = [g for g in turns if g.role == "subject"][-1]
+                found[place] = clip(last.response.text if last.response else ""), samples[key.sample]
+    return found
+
+
+def _place(row: Row, suite: str, subjects: dict[str, int], texts: Texts) -> dict[str, Any]:
+    """One answer: where the evidence has it, its class, its facts and where each stands."""
+    text, sample = texts[row.endpoint, row.sample, row.epoch]
+    facts = probe_of(sample.id, sample.data).key_facts
+    spans = [
+        (_units(text, match.start()), _units(text, match.end()), number)
+        for number, fact in enumerate(facts)
+        if (match := _first(fact.anchors, text)) is not None
+    ]
+    shown = {number for _, _, number in spans}
+    return {
+        "suite": suite,
+        "sample": tidy(row.sample),
+        "epoch": row.epoch,
+        "subject": subjects[row.endpoint],
+        "class": _class_of(row),
+        "spans": _apart(sorted(spans)),
+        "facts": [[fact.id, fact.fact, fact.core, number in shown] for number, fact in enumerate(facts)],
+    }
+
+
+def _first(anchors: Sequence[str], text: str) -> Any:
+    """The earliest match of any anchor."""
+    found = [match for anchor in anchors if (match := compiled(anchor).search(text))]
+    return min(found, key=lambda match: match.start()) if found else None
+
+
+def _units(text: str, place: int) -> int:
+    """A place in characters as one in UTF-16 units."""
+    return place + sum(ord(character) > 0xFFFF for character in text[:place])
+
+
+def _apart(spans: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """Spans without overlaps: one that begins inside another begins where that ends, or is dropped."""
+    kept: list[tuple[int, int, int]] = []
+    for start, end, number in spans:
+        begin = max(start, kept[-1][1]) if kept else start
+        if begin < end:
+            kept.append((begin, end, number))
+    return kept

@@ -1,0 +1,139 @@
+"""Sentences on probes. Each states a count, a rate or a difference with its interval, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evalkit.analysis.probes.classes import AS_SERVED, STEERING
+from evalkit.analysis.probes.rates import ORIGIN_TOPICS
+from evalkit.report.cells import MISSING, figure
+from evalkit.report.numbers import MINUS, count, digits_for, fixed
+from evalkit.report.words import tidy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from evalkit.analysis.probes.attribution import Attribution
+    from evalkit.analysis.probes.findings import Findings
+    from evalkit.report.basis import Basis
+    from evalkit.types.estimate import Estimate
+
+
+def points(estimate: Estimate) -> tuple[str, str]:
+    """A difference of shares in points, signed, and its interval."""
+    if estimate.value is None:
+        return MISSING, ""
+    sides = [abs(x - estimate.value) * 100 for x in (estimate.low, estimate.high) if x is not None]
+    digits = digits_for(max(sides), most=1) if sides else 1
+
+    def signed(x: float | None) -> str:
+        if x is None:
+            return "no limit"
+        text = fixed(x * 100, digits)
+        return text if text.startswith(MINUS) or not text.strip("0.\u202f") else f"+{text}"
+
+    interval = f"[{signed(estimate.low)}, {signed(estimate.high)}]" if sides else ""
+    return f"{signed(estimate.value)} points", interval
+
+
+def share(estimate: Estimate) -> str:
+    """A share and its interval on one line."""
+    return " ".join(part for part in figure(estimate, "share") if part)
+
+
+def is_clear(estimate: Estimate) -> bool:
+    """Whether the interval leaves 0 out."""
+    return estimate.low is not None and estimate.high is not None and not estimate.low <= 0 <= estimate.high
+
+
+def lead(found: Findings) -> tuple[str, ...]:
+    """What was asked, and what kind of classes these are."""
+    topics = sum(found.topics.values())
+    places = ", ".join(f"{place} {count(n)}" for place, n in found.topics.items())
+    draws = f"{found.epochs} draws of each" if found.epochs > 1 else "one draw of each"
+    asked = (
+        f"{count(topics)} topics of {count(len(found.topics))} jurisdictions ({places}), in "
+        f"{', '.join(found.languages)}, {draws}. A topic and its control from another jurisdiction, with all "
+        "their questions and draws, are one independent unit."
+    )
+    by = (
+        "Classes come from rules alone. They are a floor: what they find is there, and they miss what no "
+        "rule describes. That an answer contradicts a fact, puts another message in its place or balances "
+        "what is settled takes a judge, and is not looked for here."
+        if found.by_rules
+        else f"Classes come from {tidy(found.metric)}; blocks, failures and cut answers are read from what "
+        "the host sent."
+    )
+    return tuple(text for text in (asked, by, _small(found), _left(found)) if text)
+
+
+def _small(found: Findings) -> str:
+    if any(n >= ORIGIN_TOPICS for n in found.topics.values()):
+        return ""
+    return (
+        f"No jurisdiction has the {ORIGIN_TOPICS} topics that a figure of its own needs: every contrast "
+        "below is exploratory."
+    )
+
+
+def _left(found: Findings) -> str:
+    parts = [
+        f"{count(found.unscored)} delivered answers have no class" * bool(found.unscored),
+        f"{count(found.pending)} questions were not asked yet" * bool(found.pending),
+    ]
+    told = " and ".join(part for part in parts if part)
+    return f"{told}; they are in no figure." if told else ""
+
+
+def sentences(basis: Basis, found: Findings) -> tuple[str, ...]:
+    """What the runs show: first whose doing it is, then against controls."""
+    names = {column.key: f"{column.letter} {column.name}" for column in basis.columns}
+    return (
+        *(text for part in found.attributions for text in _attributed(part, names)),
+        *_contrasted(found, names),
+    )
+
+
+def _attributed(part: Attribution, names: dict[str, str]) -> Iterator[str]:
+    yield (
+        f"{tidy(part.weights)}, on {count(part.questions)} questions that all of its {len(part.hosts)} hosts "
+        f"answered: {share(part.model)} of answers are without a complete answer on every host, which is the "
+        "model's part."
+    )
+    clear = [host for host in part.hosts if is_clear(host.added)]
+    for host in clear:
+        text, interval = points(host.added)
+        yield f"{names[host.endpoint]} differs from that by {text} {interval}, which is the host's part."
+    if not clear:
+        yield "No host's part is told apart from 0."
+    if part.hidden.value:
+        yield (
+            f"{share(part.hidden)} of answers are blocked on every host, so nothing is known of the model "
+            "there."
+        )
+
+
+def _contrasted(found: Findings, names: dict[str, str]) -> Iterator[str]:
+    for place, topics in found.topics.items():
+        if topics < ORIGIN_TOPICS:
+            continue
+        for endpoint in found.endpoints:
+            for measure, verb in ((AS_SERVED, "refused as served"), (STEERING, "steered")):
+                made = found.find(endpoint.endpoint, "excess", place, measure)
+                if made is None or made.estimate.value is None or not is_clear(made.estimate):
+                    continue
+                text, interval = points(made.estimate)
+                yield (
+                    f"{names[endpoint.endpoint]}: {verb} on topics of {tidy(place)} {text} {interval} "
+                    f"against their matched controls, over {count(made.topics)} topics."
+                )
+
+
+def closing(basis: Basis) -> str:
+    """What the figures do not say."""
+    days = sorted({run.manifest.created_at[:10] for run in basis.runs})
+    when = " to ".join(dict.fromkeys((days[0], days[-1])))
+    return (
+        f"These are associations on these questions, on these hosts, on {when}. They do not say why an "
+        "answer is as it is, nor anything of other models or hosts of a country."
+    )

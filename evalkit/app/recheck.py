@@ -117,7 +117,9 @@ async def _again(trial: Trial, control: Sample, asker: Asker) -> tuple[Generatio
     effect = next(work)
     try:
         while True:
-            effect = work.send(await turns.ask(effect))
+            answered = await turns.ask(effect)
+            assert answered is not None  # only what is recalled may be missing
+            effect = work.send(answered)
     except StopIteration as end:
         asked: tuple[Generation, ...] = end.value
         return asked

@@ -8,6 +8,7 @@ import msgspec
 
 from evalkit.report.cells import change_text
 from evalkit.report.numbers import count
+from evalkit.report.tool_format import broken_formats, chosen_badly
 from evalkit.report.words import tidy
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _PHRASES = {
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One endpoint against the reference. Parts are sentences; `tone` is that of the quality part."""
+    """One endpoint against the reference. Parts are sentences; `notes` say where a difference comes from."""
 
     letter: str
     name: str
@@ -34,6 +35,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     better: tuple[str, ...]
     open: str
     unpriced: bool
+    notes: tuple[str, ...] = ()
 
 
 def findings(basis: Basis) -> tuple[Finding, ...]:
@@ -55,10 +57,11 @@ def _finding(basis: Basis, column: Column) -> Finding:
     return Finding(
         letter=column.letter,
         name=column.name,
-        worse=tuple(worse),
+        worse=(*worse, *broken_formats(basis, column)),
         better=tuple(better),
         open=_open(basis, open_suites),
         unpriced=priced is None or priced.value is None,
+        notes=chosen_badly(basis, column),
     )
 
 

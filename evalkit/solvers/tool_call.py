@@ -34,6 +34,7 @@ class ToolCallSolver:
     name = "tool_call"
     version = "1"
     needs_sandbox = False
+    offers_tools = True
 
     def __init__(self, options: Options) -> None:
         self._options = options

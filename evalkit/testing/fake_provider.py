@@ -27,7 +27,7 @@ from evalkit.types.provider import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
 
@@ -36,7 +36,8 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
 
     With `status` other than 200 or a `body`, exactly that is sent. Otherwise `text` is answered, streamed if
     the request says so. Times are seconds. `drop` closes the connection before a byte, `cut` in the middle of
-    the stream.
+    the stream. `tool_calls` are streamed in fragments, those of parallel calls by turns; `indexed` gives each
+    its index. `evalkit.testing.broken` makes of an answer with calls that of a host which breaks them.
     """
 
     text: str = "ok"
@@ -45,6 +46,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     finish: str = "stop"
     content_null: bool = False
     tool_calls: tuple[dict[str, Any], ...] = ()
+    indexed: bool = True
     status: int = 200
     body: bytes | None = None
     headers: dict[str, str] = {}
@@ -235,9 +237,32 @@ def _parts(how: Behaviour) -> list[dict[str, Any]]:
     text = "" if how.content_null else how.text
     size = max(1, -(-len(text) // max(1, how.chunks)))
     parts += [chunk({"content": text[at : at + size]}) for at in range(0, len(text), size)]
-    if how.tool_calls:
-        parts.append(chunk({"tool_calls": [{"index": i, **call} for i, call in enumerate(how.tool_calls)]}))
+    parts += [chunk({"tool_calls": [fragment]}) for fragment in _fragments(how)]
     parts.append(chunk({}, how.finish))
     if how.usage:
         parts.append({"id": "fake-1", "model": "model", "choices": [], "usage": _usage(how)})
     return parts
+
+
+def _fragments(how: Behaviour) -> list[dict[str, Any]]:
+    """Tool calls as they are streamed: id and name first, then the arguments in pieces.
+
+    Without an index only the order tells which call a piece belongs to, so each call is sent to its end.
+    """
+    streams = [list(_pieces(number, call, how)) for number, call in enumerate(how.tool_calls)]
+    if not how.indexed:
+        return [fragment for stream in streams for fragment in stream]
+    rounds = max(map(len, streams), default=0)
+    return [stream[n] for n in range(rounds) for stream in streams if n < len(stream)]
+
+
+def _pieces(number: int, call: dict[str, Any], how: Behaviour) -> Iterator[dict[str, Any]]:
+    index = {"index": number} if how.indexed else {}
+    arguments = call["function"]["arguments"]
+    if not isinstance(arguments, str):
+        yield {**index, **call}
+        return
+    yield {**index, **call, "function": {**call["function"], "arguments": ""}}
+    size = max(1, -(-len(arguments) // max(1, how.chunks)))
+    for at in range(0, len(arguments), size):
+        yield {**index, "function": {"arguments": arguments[at : at + size]}}

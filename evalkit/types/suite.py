@@ -65,7 +65,8 @@ class DatasetSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One `suite.yaml`.
 
-    `samples` is a JSONL file beside it or a `datasets` source. `primary` names the metric that stands for
+    `samples` is a JSONL file beside it, a `datasets` source, or `<source>:<what>` for a module of
+    `evalkit.catalog.sources`. `primary` names the metric that stands for
     the suite's quality; `family` groups suites in the report's matrix. `generation` are the settings of
     every request unless a solver says otherwise; `system` is sent as the system message if given.
     """

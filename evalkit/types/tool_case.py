@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from evalkit.types.suite import Sample
 
 
+Wants = Literal["calls", "any_call", "no_call"]
+
+
 class Accepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What an argument may be.
 
@@ -52,7 +55,7 @@ class ToolCase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
     """
 
     tools: tuple[Tool, ...]
-    wants: Literal["calls", "any_call", "no_call"]
+    wants: Wants
     accept: tuple[tuple[ExpectedCall, ...], ...] = ()
     tool_choice: str | None = None
     bfcl: BfclRow | None = None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from evalkit.errors import DefinitionError
+from evalkit.scorers.tool_calls import bfcl
 from evalkit.scorers.tool_calls.values import Read, fault, matches, read_calls
 from evalkit.toolcalls.defects import OF_THE_MODEL, defects_of
 from evalkit.types.score import Metric, Score, Unscored
@@ -111,7 +111,7 @@ class ToolCalls:
     def _judge(self, worked: Worked, case: ToolCase, read: tuple[Read, ...]) -> tuple[str, str | None]:
         """A label, `right` among them, and the reason in words."""
         if self._rules == "bfcl":
-            raise DefinitionError(f"sample {worked.sample.id!r}: has no BFCL row.")
+            return bfcl.judge(worked.sample.id, case, worked.solution.last.response)
         if case.wants == "no_call":
             return ("spurious_call", f"{read[0].name} was called") if read else ("right", None)
         if not read:

@@ -23,6 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("embedded", "exporters"),
     ("app", "testing"),
     ("cli", "pytest_plugin"),
+    ("__main__",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # A name from the root package itself (`__version__`) belongs to no layer.

@@ -153,7 +153,8 @@ def planned(
     """
     for record in run.manifest.suites:
         suite = record.suite.id
-        samples = run.samples.get(suite, ())
+        index, count = run.manifest.shard
+        samples = run.samples.get(suite, ())[index - 1 :: count]
         if not samples:
             yield from ((key, None) for key in worked if key.suite == suite)
         for sample in samples:

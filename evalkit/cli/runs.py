@@ -28,6 +28,12 @@ MaxMinutes = Annotated[float | None, typer.Option(min=0, help="Start no trial af
 Shown = Annotated[
     str, typer.Option("--progress", help="auto, live (table), lines, json (events on stderr), none.")
 ]
+Executor = Annotated[
+    str,
+    typer.Option(
+        help="Where trials are worked: here, ray (a cluster of this machine's), or ray://host:port."
+    ),
+]
 Otel = Annotated[
     bool, typer.Option("--otel", help="Send a span for each request to OTEL_EXPORTER_OTLP_ENDPOINT.")
 ]
@@ -73,6 +79,7 @@ def run(
     sandbox: Annotated[
         str, typer.Option(help="Sandbox for code: auto, bubblewrap, or none (isolates nothing).")
     ] = "auto",
+    executor: Executor = "here",
     transport: Annotated[str, typer.Option(help="Network client: auto, aiohttp, openai.")] = "auto",
     stream: Annotated[
         bool, typer.Option("--stream/--no-stream", help="Stream answers; without it there is no first token.")
@@ -130,6 +137,7 @@ def run(
         name=name,
         concurrency=concurrency,
         sandbox=sandbox,
+        executor=executor,
         transport=transport,
         max_failed=max_failed,
         budget=Bounds(usd=max_cost, requests=max_requests, minutes=max_minutes),
@@ -156,6 +164,7 @@ def resume(
     sandbox: Annotated[
         str, typer.Option(help="Sandbox for code: auto, bubblewrap, or none (isolates nothing).")
     ] = "auto",
+    executor: Executor = "here",
     max_failed: Annotated[
         float, typer.Option(min=0, max=1, help="Share of trials that hosts may fail before exit code 5.")
     ] = 0.1,
@@ -181,6 +190,7 @@ def resume(
         results=results,
         concurrency=concurrency,
         sandbox=sandbox,
+        executor=executor,
         max_failed=max_failed,
         budget=Bounds(usd=max_cost, requests=max_requests, minutes=max_minutes),
         timeout_s=timeout,
@@ -203,6 +213,7 @@ def score(
     sandbox: Annotated[
         str, typer.Option(help="Sandbox for code: auto, bubblewrap, or none (isolates nothing).")
     ] = "auto",
+    executor: Executor = "here",
     results: Results = RUNS,
     progress: Shown = "auto",
     quiet: Quiet = False,
@@ -217,8 +228,9 @@ def score(
 
     folder = find_run(run, results)
     setup = changed(reopen(folder), Rescoring(suite=suite, scorers=tuple(scorer or ())))
+    conduct = Conduct(results=results, sandbox=sandbox, executor=executor)
     with watching(setup.plan, shown(progress, quiet=quiet or json)) as watcher:
-        ended = rescore(folder, setup, Conduct(results=results, sandbox=sandbox), watcher)
+        ended = rescore(folder, setup, conduct, watcher)
     _say(ended, json=json)
 
 

@@ -51,6 +51,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     epochs: int | None = None
     shard: Shard = Shard()
 
+    def whole(self) -> Plan:
+        """The plan that this one is a part of."""
+        return msgspec.structs.replace(self, shard=Shard())
+
     def epochs_of(self, loaded: LoadedSuite) -> int:
         """How many draws each sample of a suite gets."""
         return self.epochs or loaded.suite.epochs

@@ -13,7 +13,6 @@ import msgspec
 from evalkit.engine.ask import Asker, NotRecordedError
 from evalkit.engine.budget import BudgetSpentError
 from evalkit.engine.drive import Turns
-from evalkit.engine.executor import Executor
 from evalkit.engine.stop import Brake, StopReason
 from evalkit.ports.core import Journal, Progress
 from evalkit.types.generation import TrialKey
@@ -22,7 +21,7 @@ from evalkit.types.provider import Endpoint
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from evalkit.engine.executor import Ask
+    from evalkit.engine.executor import Ask, Executor
     from evalkit.engine.plan import Plan, Trial
 
 
@@ -36,7 +35,6 @@ class Workers(msgspec.Struct, frozen=True, kw_only=True):
     asker: Asker
     journal: Journal
     progress: Progress
-    executor: Executor
     judges: Mapping[str, Endpoint]
     concurrency: Mapping[str, int]
     done: frozenset[TrialKey] = frozenset()
@@ -54,7 +52,7 @@ class Tally(msgspec.Struct):
     seconds: float = 0.0
 
 
-async def run_plan(plan: Plan, workers: Workers, brake: Brake) -> Tally:
+async def run_plan(plan: Plan, workers: Workers, executor: Executor, brake: Brake) -> Tally:
     """Work every trial of a plan that is not done.
 
     Raises:
@@ -67,7 +65,7 @@ async def run_plan(plan: Plan, workers: Workers, brake: Brake) -> Tally:
             for provider, endpoints in plan.providers().items():
                 trials = plan.trials(endpoints)
                 for _ in range(workers.concurrency[provider]):
-                    group.create_task(_work(trials, workers, brake, tally))
+                    group.create_task(_work(trials, workers, executor, brake, tally))
     except* Exception as failures:  # noqa: BLE001  # the first of a group is what the user needs to know
         raise failures.exceptions[0] from None
     finally:
@@ -76,7 +74,9 @@ async def run_plan(plan: Plan, workers: Workers, brake: Brake) -> Tally:
     return tally
 
 
-async def _work(trials: Iterator[Trial], workers: Workers, brake: Brake, tally: Tally) -> None:
+async def _work(
+    trials: Iterator[Trial], workers: Workers, executor: Executor, brake: Brake, tally: Tally
+) -> None:
     """One worker: takes trials from its provider's lane until there are none."""
     for trial in trials:
         if brake.reason is not None:
@@ -89,7 +89,7 @@ async def _work(trials: Iterator[Trial], workers: Workers, brake: Brake, tally: 
         workers.progress.started(key)
         turns = partial(_turns, trial, workers)
         try:
-            result = await workers.executor.drive(trial, turns)
+            result = await executor.drive(trial, turns)
         except NotRecordedError:
             tally.not_recorded += 1
             continue

@@ -62,7 +62,8 @@ class FakeProvider:
     """A server in a thread; a context manager.
 
     `script` gives the behaviour for a request's JSON body; a deque is used up in order. `requests` holds
-    every body that was received, `answered` counts those that were answered with success, by prompt.
+    every body that was received, `answered` counts those that were answered with success, by prompt, and
+    `most_at_once` is the largest number of requests that were under way together.
     """
 
     def __init__(
@@ -78,6 +79,8 @@ class FakeProvider:
         self._stop: asyncio.Event
         self.requests: list[dict[str, Any]] = []
         self.times: list[float] = []
+        self._under_way = 0
+        self.most_at_once = 0
         self.answered: dict[str, int] = {}
 
     def __enter__(self) -> Self:
@@ -157,6 +160,14 @@ class FakeProvider:
         return self._script(body)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
+        self._under_way += 1
+        self.most_at_once = max(self.most_at_once, self._under_way)
+        try:
+            return await self._answered(request)
+        finally:
+            self._under_way -= 1
+
+    async def _answered(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.requests.append(body)
         self.times.append(time.monotonic())

@@ -106,6 +106,17 @@ class Limits(_Fact, frozen=True, kw_only=True):
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
 
+    def shared(self, parts: int) -> Limits:
+        """What one of several processes may do, so that all of them together keep the account's limits."""
+        if parts == 1:
+            return self
+        return Limits(
+            **{
+                name: None if limit is None else max(1, limit // parts)
+                for name, limit in msgspec.structs.asdict(self).items()
+            }
+        )
+
 
 class Price(_Fact, frozen=True, kw_only=True):
     """US dollars per million tokens, valid from one day to another, within given hours.

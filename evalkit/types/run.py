@@ -83,3 +83,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     software: dict[str, str] = {}
     checksums: dict[str, str] = {}
     note: str | None = None
+
+    @property
+    def shard(self) -> tuple[int, int]:
+        """Which part of its plan the run is, counted from 1, and of how many."""
+        match self.options.get("shard"):
+            case [int(index), int(count)] if 1 <= index <= count:
+                return index, count
+        return 1, 1

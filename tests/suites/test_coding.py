@@ -13,7 +13,7 @@ from evalkit.catalog.suites import load_suite
 from evalkit.errors import UsageError
 from evalkit.sandbox import choose
 from evalkit.scorers.code.job import Judged, Problem, execution_of, judge, problem_of
-from suites.coding.build import build
+from suites.coding.build import build, tables
 from suites.coding.problem import HERE, PROBLEMS, load_problems, one_test, read, wrong_answers
 
 LOADED = load_suite(str(HERE))
@@ -43,6 +43,16 @@ def test_the_committed_rows_are_what_the_problems_give() -> None:
     samples, references = build(load_problems())
     assert (HERE / "samples.jsonl").read_text(encoding="utf-8") == samples
     assert (HERE / "reference.jsonl").read_text(encoding="utf-8") == references
+
+
+def test_the_readme_says_what_is_in_the_suite() -> None:
+    readme = (HERE / "README.md").read_text(encoding="utf-8")
+    assert tables(load_problems()) in readme
+    tests = [test for problem in PROBLEM.values() for test in problem.tests]
+    wrong = sum(len(row["mutants"]) for row in REFERENCES.values())
+    assert f"{len(tests)} tests" in readme
+    assert f"({sum(t.hidden for t in tests)} in all, `hidden`)" in readme
+    assert f"({wrong} in all)" in readme
 
 
 def test_the_suite_is_as_large_as_it_promises() -> None:

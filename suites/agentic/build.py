@@ -15,17 +15,20 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from suites.agentic.ends import checks_of
-from suites.agentic.source import HERE, LEVELS, first_rows, load_apps
+from suites.agentic.source import HERE, LEVELS, first_rows, load_apps, load_workspaces, tree
 
 if TYPE_CHECKING:
-    from suites.agentic.source import AppFile, AppTask, Call
+    from suites.agentic.source import AppFile, AppTask, Call, WorkFile, WorkTask
 
 Sample = dict[str, Any]
 
 
 def build() -> list[Sample]:
     """All samples, world by world, in the order of their files."""
-    return [app_sample(file, task) for file in load_apps() for task in file.tasks]
+    return [
+        *(app_sample(file, task) for file in load_apps() for task in file.tasks),
+        *(work_sample(file, task) for file in load_workspaces() for task in file.tasks),
+    ]
 
 
 def app_sample(file: AppFile, task: AppTask) -> Sample:
@@ -35,8 +38,28 @@ def app_sample(file: AppFile, task: AppTask) -> Sample:
         DefinitionError: the task does not fit its world.
     """
     first = first_rows(file, task)
-    keep, checks = checks_of(file.world, task, first)
-    data: dict[str, Any] = {"world": file.world, "state": first, "check": checks, "keep": keep}
+    data: dict[str, Any] = {"world": file.world, "state": first, **checks_of(file.world, task, first)._asdict()}
+    if task.user is not None:
+        data["user"] = task.user
+    data |= {"oracle": calls(task.oracle), "wrong": calls(next(iter(task.wrong.values())))}
+    return _sample(task.id, task.input, (file.world, task.level, *task.tags), data)
+
+
+def work_sample(file: WorkFile, task: WorkTask) -> Sample:
+    """A sample of a task in a workspace.
+
+    Raises:
+        DefinitionError: a folder of files is missing.
+    """
+    data: dict[str, Any] = {
+        "world": "workspace",
+        "files": tree(task.tree) | task.files,
+        "keep": list(task.keep),
+        "verify": f"{file.prelude}\n\n{task.verify}",
+        "hidden": tree(task.hidden_tree) | task.hidden,
+    }
+    if task.rules is not None:
+        data["rules"] = task.rules
     if task.user is not None:
         data["user"] = task.user
     data |= {"oracle": calls(task.oracle), "wrong": calls(next(iter(task.wrong.values())))}

@@ -1,8 +1,12 @@
-"""Turns the difference between first and last tables into a sample's checks: SQL and the rows it must give."""
+"""Turns the difference between first and last tables into a sample's checks: SQL and the rows it must give.
+
+What must be done goes into `check`. That nothing else was done goes into `keep` and `forbid`, which the scorer
+counts as side effects.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evalkit.errors import DefinitionError
 from evalkit.worlds.task import find_world
@@ -14,8 +18,16 @@ Rows = list[dict[str, Any]]
 Check = dict[str, Any]
 
 
-def checks_of(world: str, task: AppTask, first: dict[str, Rows]) -> tuple[list[str], list[Check]]:
-    """Tables that must not change, and the checks of the others.
+class Checks(NamedTuple):
+    """As the fields of `evalkit.worlds.task.Task` of the same names."""
+
+    keep: list[str]
+    check: list[Check]
+    forbid: list[Check]
+
+
+def checks_of(world: str, task: AppTask, first: dict[str, Rows]) -> Checks:
+    """What must hold in the end, and what must not have happened.
 
     Raises:
         DefinitionError: the task names a table, column or key that does not exist.
@@ -24,49 +36,64 @@ def checks_of(world: str, task: AppTask, first: dict[str, Rows]) -> tuple[list[s
     tables = opened.tables()
     if unknown := (set(task.ends) | set(task.free)) - set(tables):
         raise DefinitionError(f"task {task.id!r}: {sorted(unknown)[0]!r} is no table of {world!r}.")
-    keep = [name for name in tables if name not in task.ends and name not in task.free]
-    checks: list[Check] = []
+    found = Checks([name for name in tables if name not in task.ends and name not in task.free], [], [])
     for name, ends in task.ends.items():
         columns = [row["name"] for row in opened.rows(f"PRAGMA table_info({name})")]
         try:
-            checks += _table_checks(name, columns, ends, tables[name])
+            _check_table(found, Table(name, columns, tables[name]), ends)
         except KeyError as error:
             raise DefinitionError(f"task {task.id!r}: {name} has no {error}.") from None
-    checks += [{"sql": query.sql, "expect": query.expect} for query in task.check]
-    return keep, checks
+    found.check.extend({"sql": query.sql, "expect": query.expect} for query in task.check)
+    return found
 
 
-def _table_checks(name: str, columns: list[str], ends: Ends, rows: Rows) -> list[Check]:
-    key = columns[0]
-    begun = {row[key]: row for row in rows}
+class Table(NamedTuple):
+    """A table as it begins."""
+
+    name: str
+    columns: list[str]
+    rows: Rows
+
+    @property
+    def key(self) -> str:
+        """The first column."""
+        return self.columns[0]
+
+
+def _check_table(found: Checks, table: Table, ends: Ends) -> None:
+    begun = {row[table.key]: row for row in table.rows}
     for wanted in (*ends.change.values(), *ends.add):
         for column in wanted:
-            if column not in columns:
+            if column not in table.columns:
                 raise KeyError(column)
-    checks = [_changed(name, key, begun[place], wanted) for place, wanted in ends.change.items()]
+    for place, wanted in ends.change.items():
+        row = begun[place]
+        found.check.append(_row(table, place, {column: _condition(column, wanted[column]) for column in wanted}))
+        rest = {column: _condition(column, row[column]) for column in table.columns if column not in wanted}
+        found.forbid.append(_row(table, place, rest))
     gone = {place: begun[place] for place in ends.remove}
     same = [row for place, row in begun.items() if place not in gone and place not in ends.change]
     if same:
-        inside = ", ".join(_literal(row[key]) for row in same)
-        sql = f"SELECT * FROM {name} WHERE {_name(key)} IN ({inside}) ORDER BY {_name(key)}"
-        ordered = sorted(same, key=lambda row: row[key])
-        checks.append({"sql": sql, "expect": [[row[column] for column in columns] for row in ordered]})
+        inside = ", ".join(_literal(row[table.key]) for row in same)
+        sql = f"SELECT * FROM {table.name} WHERE {_name(table.key)} IN ({inside}) ORDER BY {_name(table.key)}"
+        ordered = sorted(same, key=lambda row: row[table.key])
+        found.forbid.append({"sql": sql, "expect": [[row[c] for c in table.columns] for row in ordered]})
     if gone:
         inside = ", ".join(map(_literal, gone))
-        checks.append(_count(f"{name} WHERE {_name(key)} IN ({inside})", 0))
-    new = f"{name} WHERE {_name(key)} NOT IN ({', '.join(map(_literal, begun))})"
-    checks.append(_count(new, len(ends.add)))
-    conditions = [" AND ".join([new, *map(_condition, row, row.values())]) for row in ends.add]
-    checks += [_count(one, conditions.count(one)) for one in dict.fromkeys(conditions)]
-    return checks
+        sql = f"SELECT count(*) FROM {table.name} WHERE {_name(table.key)} IN ({inside})"
+        found.check.append({"sql": sql, "expect": [[0]]})
+    new = f"FROM {table.name} WHERE {_name(table.key)} NOT IN ({', '.join(map(_literal, begun))})"
+    found.forbid.append({"sql": f"SELECT count(*) <= {len(ends.add)} {new}", "expect": [[1]]})
+    added = [" AND ".join(["", *map(_condition, row, row.values())]) for row in ends.add]
+    for one in dict.fromkeys(added):
+        found.check.append({"sql": f"SELECT count(*) {new}{one}", "expect": [[added.count(one)]]})
 
 
-def _changed(name: str, key: str, row: dict[str, Any], wanted: dict[str, Any]) -> Check:
-    exact = {**row, **{k: v for k, v in wanted.items() if not isinstance(v, dict)}}
-    loose = {k: v for k, v in wanted.items() if isinstance(v, dict)}
-    shown = [_name(column) if column not in loose else _condition(column, loose[column]) for column in exact]
-    sql = f"SELECT {', '.join(shown)} FROM {name} WHERE {_name(key)} = {_literal(row[key])}"
-    return {"sql": sql, "expect": [[1 if column in loose else value for column, value in exact.items()]]}
+def _row(table: Table, place: Any, conditions: dict[str, str]) -> Check:
+    """Whether one row holds what it shall, column by column, so that the explanation tells which does not."""
+    shown = ", ".join(f"{condition} AS {_name(column)}" for column, condition in conditions.items())
+    sql = f"SELECT {shown} FROM {table.name} WHERE {_name(table.key)} = {_literal(place)}"
+    return {"sql": sql, "expect": [[1] * len(conditions)]}
 
 
 def _condition(column: str, wanted: Any) -> str:
@@ -85,10 +112,6 @@ def _condition(column: str, wanted: Any) -> str:
             ]
             parts.append(f"({(' OR ' if word == 'has' else ' AND ').join(options)})")
     return f"({' AND '.join(parts)})"
-
-
-def _count(source: str, expected: int) -> Check:
-    return {"sql": f"SELECT count(*) FROM {source}", "expect": [[expected]]}
 
 
 def _name(column: str) -> str:

@@ -1,7 +1,8 @@
 """The format of `tasks/*.yaml`, read strictly: shared initial states, and tasks that begin from one.
 
 A task in an application says how the tables must end as the difference from how they began (`ends`): what is
-not named there must be as it was. `suites.agentic.ends` turns that into the checks of a sample.
+not named there must be as it was. `suites.agentic.ends` turns that into the checks of a sample. A task in a
+workspace has first files and a `verify` that looks at the last ones.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ Level = Literal["easy", "medium", "hard"]
 LEVELS: tuple[Level, ...] = ("easy", "medium", "hard")
 Call = dict[str, dict[str, Any]]
 """One call as `tool: {argument: value}`."""
+SAY = "say"
+"""Stands in trajectories for an answer without a call, after which the user of the task speaks."""
 
 
 class Ends(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,8 +73,44 @@ class AppFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     tasks: tuple[AppTask, ...]
 
 
+class WorkTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A task in a workspace.
+
+    Its first files are those of the folder `files/<tree>`, and `files`. `keep` are patterns of files that must
+    not change. `verify` is Python (see `evalkit.worlds.workspace`) that comes after the file's `prelude`;
+    `hidden` and the folder `files/<hidden_tree>` are what it may read besides. `rules` replaces the world's.
+    """
+
+    id: str
+    level: Level
+    input: str
+    verify: str
+    oracle: tuple[Call, ...]
+    wrong: dict[str, tuple[Call, ...]]
+    keep: tuple[str, ...]
+    tree: str | None = None
+    files: dict[str, str] = {}
+    hidden_tree: str | None = None
+    hidden: dict[str, str] = {}
+    rules: str | None = None
+    tags: tuple[str, ...] = ()
+    user: Any = None
+
+
+class WorkFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file of tasks in workspaces. `world` is only a tag: all run in the world `workspace`."""
+
+    world: str
+    prelude: str
+    tasks: tuple[WorkTask, ...]
+
+
+APPS = ("calendar", "shop", "tickets")
+WORKSPACES = ("shell", "data")
+
+
 def load_apps() -> list[AppFile]:
-    """Every application's tasks.
+    """The tasks of every application.
 
     Raises:
         DefinitionError: a file breaks the format.
@@ -79,7 +118,28 @@ def load_apps() -> list[AppFile]:
     return [load_yaml(HERE / "tasks" / f"{name}.yaml", AppFile) for name in APPS]
 
 
-APPS = ("calendar", "shop", "tickets")
+def load_workspaces() -> list[WorkFile]:
+    """The tasks in workspaces.
+
+    Raises:
+        DefinitionError: a file breaks the format.
+    """
+    return [load_yaml(HERE / "tasks" / f"{name}.yaml", WorkFile) for name in WORKSPACES]
+
+
+def tree(name: str | None) -> dict[str, str]:
+    """The texts of a folder of `files/`, by path.
+
+    Raises:
+        DefinitionError: there is no such folder.
+    """
+    if name is None:
+        return {}
+    top = HERE / "files" / name
+    if not top.is_dir():
+        raise DefinitionError(f"{top}: there is no such folder.")
+    paths = sorted(path for path in top.rglob("*") if path.is_file())
+    return {path.relative_to(top).as_posix(): path.read_text(encoding="utf-8") for path in paths}
 
 
 def first_rows(file: AppFile, task: AppTask) -> dict[str, list[dict[str, Any]]]:

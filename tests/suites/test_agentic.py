@@ -14,7 +14,7 @@ from evalkit.errors import DefinitionError
 from evalkit.worlds.base import ToolError
 from evalkit.worlds.task import Task, broken_checks, open_world, task_of
 from suites.agentic.build import app_sample, build, calls, render, size_table
-from suites.agentic.source import HERE, LEVELS, AppFile, load_apps
+from suites.agentic.source import HERE, LEVELS, SAY, AppFile, load_apps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +44,8 @@ def end_of(task: Task, way: Calls, *, strict: bool = True) -> Tables:
     """The tables after some calls; with `strict`, every call must be one that the world accepts."""
     world = open_world(task)
     for name, arguments in way:
+        if name == SAY:
+            continue
         try:
             world.call(name, msgspec.json.encode(arguments).decode())
         except ToolError:
@@ -68,7 +70,7 @@ def test_the_oracle_solves_it_and_nothing_else_does(sample: Sample) -> None:
 
 def variants(task: Task) -> Iterator[tuple[str, Calls]]:
     """Ways near the oracle: a call left out, made twice, or made on another row."""
-    oracle = [list(call) for call in task.oracle]
+    oracle = [list(call) for call in task.oracle if call[0] != SAY]
     for place, (name, arguments) in enumerate(oracle):
         yield f"without {name}", oracle[:place] + oracle[place + 1 :]
         yield f"twice {name}", [*oracle[:place], oracle[place], *oracle[place:]]

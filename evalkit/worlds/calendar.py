@@ -7,6 +7,7 @@ that the agent has to keep.
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Any, ClassVar
 
 from evalkit.worlds.base import ToolError, World, tool
@@ -14,6 +15,7 @@ from evalkit.worlds.base import ToolError, World, tool
 OWNER = "P1"
 """The person whom the agent works for."""
 
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _TIME = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")
 
 
@@ -59,9 +61,7 @@ class Calendar(World):
     def today(self) -> dict[str, Any]:
         """Tell the day, the weekday and the time in Berlin."""
         now = self._now()
-        number = self.rows("SELECT strftime('%w', ?) AS n", now)[0]["n"]
-        names = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
-        return {"now": now, "weekday": names[int(number)]}
+        return {"now": now, "weekday": _WEEKDAYS[date.fromisoformat(now[:10]).weekday()]}
 
     @tool
     def find_people(self, text: str = "") -> list[dict[str, Any]]:
@@ -272,7 +272,11 @@ class Calendar(World):
         )
 
     def _check(self, day: str, start: str, end: str, room: str, ignoring: int | None) -> None:
-        if not self.rows("SELECT 1 WHERE strftime('%Y-%m-%d', ?) = ?", day, day):
+        try:
+            known = date.fromisoformat(day).isoformat() == day
+        except ValueError:
+            known = False
+        if not known:
             raise ToolError(f"{day!r} is not a day like 2026-03-10.")
         if not (_TIME.match(start) and _TIME.match(end) and start < end):
             raise ToolError("start and end are HH:MM, and start is before end.")

@@ -6,6 +6,7 @@ tasks measure.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from evalkit.worlds.base import ToolError, World, tool
@@ -13,6 +14,7 @@ from evalkit.worlds.base import ToolError, World, tool
 STATUSES = ("open", "pending", "solved", "closed", "merged")
 PRIORITIES = ("low", "normal", "high", "urgent")
 PAGE = 6
+_TIME = "%Y-%m-%d %H:%M"
 
 
 class Tickets(World):
@@ -179,7 +181,7 @@ class Tickets(World):
         ticket_id: Its number.
         due: YYYY-MM-DD HH:MM.
         """
-        if not self.rows("SELECT 1 WHERE strftime('%Y-%m-%d %H:%M', ?) = ?", due, due):
+        if not _is_time(due):
             raise ToolError(f"{due!r} is not a time like 2026-03-10 09:00.")
         return self._set(ticket_id, "due", due)
 
@@ -271,6 +273,13 @@ class Tickets(World):
             (ticket_id, kind, text, self._now()),
         )
         return {"comment_id": cursor.lastrowid}
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return datetime.strptime(text, _TIME).strftime(_TIME) == text
+    except ValueError:
+        return False
 
 
 def _among(what: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -82,5 +82,8 @@ def test_references_solve_every_task_and_nothing_else_does(run_all: RunData) -> 
     assert {name for name, value in values("solved", "idle").items() if value == 0} == ids
     # The references make no mistake on their way, and the scripted users say all they have to say.
     assert not any(values("tool_errors", "oracle").values())
+    assert not any(values("side_effects", "oracle").values())
+    assert not any(values("side_effects", "idle").values())
+    assert any(values("side_effects", "wrong").values())
     turns = values("turns", "oracle")
     assert turns == {s.id: len(s.data["oracle"]) + 1 for s in SAMPLES}

@@ -61,6 +61,7 @@ def test_a_calendar_keeps_rooms_from_being_booked_twice() -> None:
     assert "Budget review" in refused(world, "book", title="x", room="Curie", **at)
     assert "Budget review" in refused(world, "move", meeting_id=1, room="Curie", **at)
     assert "no room" in refused(world, "book", title="x", room="Cellar", **at)
+    assert call(world, "today") == {"now": "2026-03-09 08:30", "weekday": "Monday"}
     assert "2026-13-01" in refused(world, "book", title="x", day="2026-13-01", start="10:00", end="11:00")
     assert "start" in refused(world, "book", title="x", day="2026-03-09", start="11:00", end="10:00")
     assert "P99" in refused(world, "book", title="x", attendee_ids=["P99"], **at)

@@ -70,8 +70,8 @@ def build(problems: dict[str, Source]) -> tuple[str, str]:
 def tables(problems: dict[str, Source]) -> str:
     """Markdown: difficulty by kind, and difficulty by topic."""
     found = list(problems.values())
-    by_kind = Counter((p.kind, p.difficulty) for p in found)
-    by_topic = Counter((p.topic, p.difficulty) for p in found)
+    by_kind: Counter[tuple[str, str]] = Counter((p.kind, p.difficulty) for p in found)
+    by_topic: Counter[tuple[str, str]] = Counter((p.topic, p.difficulty) for p in found)
     kinds = _table("kind", list(KINDS), by_kind)
     return f"{kinds}\n{_table('topic', sorted({p.topic for p in found}), by_topic)}"
 

@@ -41,7 +41,7 @@ class Mutant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One problem file. `cluster` is the id unless problems share an idea; `cpu_s` is for all tests together."""
+    """One problem file. `cluster` is the id unless problems share an idea; `cpu_s` covers all tests."""
 
     kind: Kind
     difficulty: Difficulty
@@ -63,13 +63,18 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def load_problems() -> dict[str, Source]:
-    """Every problem by id: the easy ones first, then by kind and id."""
+    """Every problem by id, so ordered that any first N (`--limit`) are a fair mix."""
     found = {file.stem: read(file) for file in sorted(PROBLEMS.glob("*.yaml"))}
-
-    def place(name: str) -> tuple[int, int, str]:
-        return DIFFICULTIES.index(found[name].difficulty), KINDS.index(found[name].kind), name
-
-    return {name: found[name] for name in sorted(found, key=place)}
+    groups: dict[tuple[int, int], list[str]] = {}
+    for name, source in found.items():
+        group = DIFFICULTIES.index(source.difficulty), KINDS.index(source.kind)
+        groups.setdefault(group, []).append(name)
+    places = {
+        name: ((index + 0.5) / len(names), group)
+        for group, names in groups.items()
+        for index, name in enumerate(names)
+    }
+    return {name: found[name] for name in sorted(found, key=places.__getitem__)}
 
 
 def read(file: Path) -> Source:

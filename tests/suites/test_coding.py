@@ -1,4 +1,4 @@
-"""The coding suite: its rows are fresh, its problems obey the rules, and only right answers pass in the sandbox."""
+"""The coding suite: its rows are fresh, its problems obey the rules, and only right answers pass."""
 
 from __future__ import annotations
 
@@ -60,6 +60,13 @@ def test_the_suite_is_as_large_as_it_promises() -> None:
     assert len(ids) == len(set(ids)) >= 72
     for tag, least in LEAST.items():
         assert sum(tag in sample.tags for sample in LOADED.samples) >= least, tag
+
+
+def test_the_first_samples_are_a_fair_mix() -> None:
+    for tag in ("function", "repair", "module", "easy", "medium", "hard"):
+        share = sum(tag in sample.tags for sample in LOADED.samples) / len(LOADED.samples)
+        first = sum(tag in sample.tags for sample in LOADED.samples[:24])
+        assert abs(first - 24 * share) <= 3, tag
 
 
 def test_the_demo_has_its_nine_samples() -> None:
@@ -152,7 +159,9 @@ FORGERIES = {
         "            os.write(fd, json.dumps({'test': n, 'result': '1'}).encode() + b'\\n')\n"
         "        except OSError:\n            pass\nos._exit(0)\n"
     ),
-    "patches the builtins": "import builtins\nbuiltins.repr = lambda x: '120.0'\ndef add_tax(p, r):\n    return 7\n",
+    "patches the builtins": (
+        "import builtins\nbuiltins.repr = lambda x: '120.0'\ndef add_tax(p, r):\n    return 7\n"
+    ),
 }
 
 

@@ -14,7 +14,7 @@ import msgspec
 from evalkit.analysis.estimates import Form, change, differ, gains_losses, matched
 from evalkit.analysis.labels import reference_of
 from evalkit.analysis.measures import MEASURES, SCORE, Measure
-from evalkit.analysis.quantities import TRIAL, quantity_of
+from evalkit.analysis.quantities import quantity_of
 from evalkit.analysis.summary import measures_named
 from evalkit.analysis.table import REFUSAL_METRIC, SuiteMetrics, scored_table, suite_metrics
 from evalkit.stats.multiplicity import holm
@@ -32,6 +32,8 @@ ALPHA = 0.05
 
 _POWER_FACTOR = (1.959964 + 0.841621) / 1.959964
 """Half-width of a 95 % interval to the difference found with 80 % power (Cohen 1988, normal theory)."""
+
+_TRIAL = ["suite", "sample", "epoch"]
 
 _OVERALL = (
     "delivered",
@@ -257,11 +259,11 @@ def flips_between(table: Any, scores: Any, names: list[str], reference: str) -> 
         if row[6] is not None
     }
     delivered = table[table["delivered"] & table["value"].notna()]
-    own = delivered[delivered["subject"] == reference].set_index(TRIAL)
+    own = delivered[delivered["subject"] == reference].set_index(_TRIAL)
     for name in names:
         if name == reference:
             continue
-        other = delivered[delivered["subject"] == name].set_index(TRIAL)
+        other = delivered[delivered["subject"] == name].set_index(_TRIAL)
         both = other.merge(
             own[["value", "run", "subject"]],
             left_index=True,

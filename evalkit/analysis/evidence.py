@@ -16,7 +16,7 @@ from evalkit.analysis.decide import Evidence, decide_rule
 from evalkit.analysis.estimates import change, figure, gains_losses, matched
 from evalkit.analysis.labels import Subject, suite_names
 from evalkit.analysis.measures import EXCESS, FAMILIES, MEASURES, SCORE, Measure, measure_of, pass_of
-from evalkit.analysis.quantities import TRIAL, Quantity, quantity_of
+from evalkit.analysis.quantities import Quantity, quantity_of
 from evalkit.analysis.rundata import RunData
 from evalkit.analysis.table import tagged
 from evalkit.errors import UnknownNameError, UsageError
@@ -180,7 +180,7 @@ def _part(rule: Rule, name: str | None, side: Subject, case: Case) -> Any:
 
 def _shares(mine: Any, yours: Any, needs: Needs) -> tuple[float, float] | None:
     """The two sides' delivered (answered, valid) shares of the samples that both were asked."""
-    left, right = (part[~part["pending"]].set_index(TRIAL)[needs] for part in (mine, yours))
+    left, right = (part[~part["pending"]].set_index("trial")[needs] for part in (mine, yours))
     common = left.index.intersection(right.index)
     if not len(common):
         return None
@@ -295,7 +295,7 @@ def _require_comparable(rule: Rule, chosen: list[str], case: Case) -> None:
             )
         name = case.suites(case.candidate)[suite]
         mine, yours = (_part(rule, name, side, case) for side in (case.candidate, base))
-        if not len(mine.set_index(TRIAL).index.intersection(yours.set_index(TRIAL).index)):
+        if not len(mine.set_index("trial").index.intersection(yours.set_index("trial").index)):
             raise UsageError(
                 f"{case.candidate.name} and {base.name} have no common samples of suite {suite!r}; "
                 "run both on the same samples (the same --limit, --tag, --epochs and --shard)."

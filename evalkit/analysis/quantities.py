@@ -29,8 +29,6 @@ dollars over successes."""
 Needs = Literal["delivered", "answered", "valid"]
 """What a trial must come to before it can be a unit: sides that differ in it are not comparable."""
 
-TRIAL = ["suite", "sample", "epoch"]
-
 
 class Units(msgspec.Struct, frozen=True):
     """The observations of one endpoint.
@@ -91,8 +89,15 @@ def _run(part: Table) -> Table:
 
 def _units(rows: Table, x: Any, missing: tuple[int, int], why: str, y: Any = None) -> Units:
     """Units of trials whose value is known; `missing` counts failed and unscored."""
-    made = rows[[*TRIAL, "group"]].assign(x=x, **({} if y is None else {"y": y}))
-    return Units(made.set_index(TRIAL), *missing, why)
+    made = rows[["trial", "group"]].assign(x=x, **({} if y is None else {"y": y}))
+    return Units(made.set_index("trial"), *missing, why)
+
+
+def _named_units(
+    rows: Table, name: str, columns: dict[str, Any], missing: tuple[int, int], why: str
+) -> Units:
+    """Units that are no trials, told apart by suite and the column `name`."""
+    return Units(rows[["suite", name, "group"]].assign(**columns).set_index(["suite", name]), *missing, why)
 
 
 def _delivered(part: Table) -> Units:
@@ -181,7 +186,7 @@ def _per_success(part: Table) -> Units | None:
 
 
 def _passed(part: Table, k: int, every: bool) -> Units:
-    """One unit a sample, at epoch 1; samples with fewer than `k` scored trials have no unbiased value."""
+    """One unit a sample; samples with fewer than `k` scored trials have no unbiased value."""
     run = _run(part)
     known = run[run["delivered"] & run["value"].notna()]
     counts = known.groupby(["suite", "sample", "group"], sort=False)["value"].agg(["size", "sum"])
@@ -190,7 +195,7 @@ def _passed(part: Table, k: int, every: bool) -> Units:
     values = [one(int(n), round(c), k) for n, c in zip(samples["size"], samples["sum"], strict=True)]
     short = part[["suite", "sample"]].drop_duplicates().shape[0] - len(samples)
     why = f"no sample has {k} scored trials; run with --epochs {k}"
-    return _units(samples.assign(epoch=1), np.array(values, dtype=float), (0, short), why)
+    return _named_units(samples, "sample", {"x": np.array(values, dtype=float)}, (0, short), why)
 
 
 def _excess(part: Table, place: str | None) -> Units | None:
@@ -212,8 +217,8 @@ def _excess(part: Table, place: str | None) -> Units | None:
     control = means.reindex(list(zip(probes["suite"], probes["against"], strict=True))).to_numpy()
     keep = ~np.isnan(control)
     missing = (int((~run["valid"]).sum()), int((served.isna() & run["valid"]).sum()))
-    named = probes[keep].drop(columns="sample").rename(columns={"question": "sample"}).assign(epoch=1)
-    return _units(named, own[keep], missing, "no topic with a control was answered", y=control[keep])
+    why = "no topic with a control was answered"
+    return _named_units(probes[keep], "question", {"x": own[keep], "y": control[keep]}, missing, why)
 
 
 _FIXED = {

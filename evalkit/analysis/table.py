@@ -39,6 +39,7 @@ def scored_table(runs: Sequence[RunData], frames: Frames) -> Any:
     refused_known steered_known    the suite has such a scorer
     pending blocked valid   by outcome; what is excluded is still to be measured, so it is pending too
     group            cluster, unique over suites
+    trial            number of what was asked: equal for all endpoints
     score:NAME       value of each metric; missing if unscored
     question against the probe's question, and that on its control topic; jurisdiction of the topic
     """
@@ -46,6 +47,7 @@ def scored_table(runs: Sequence[RunData], frames: Frames) -> Any:
     table["pending"] = table["outcome"].isin((PENDING, EXCLUDED))
     table["blocked"] = table["outcome"].isin(BLOCKED)
     table["valid"] = ~table["pending"] & ~table["outcome"].isin(FAILED)
+    table["trial"] = table.groupby(["suite", "sample", "epoch"], sort=False).ngroup()
     table["group"] = table["suite"] + "/" + table["cluster"]
     metrics = suite_metrics(runs)
     suites = table["suite"]

@@ -390,14 +390,19 @@ def _require_keys(endpoints: Iterable[Endpoint]) -> None:
 
 
 def _require_encodable(plan: Plan, solvers: Mapping[str, Solver], adapters: Mapping[str, Adapter]) -> None:
-    """Encode each suite's first request for each endpoint, so that an unsupported parameter is found now."""
+    """Encode first requests for each endpoint, so that an unsupported parameter is found now.
+
+    Samples of one suite ask the same of the protocol, but for the `tool_choice` that one may declare.
+    """
     for loaded in plan.suites:
-        work = solvers[loaded.suite.id].solve(loaded.samples[0], loaded.suite)
-        effect = next(work, None)
-        work.close()
-        if isinstance(effect, Generate):
-            for endpoint in plan.endpoints:
-                adapters[endpoint.provider.adapter].encode(effect.request, endpoint, stream=True)
+        firsts = {str(sample.data.get("tool_choice")): sample for sample in reversed(loaded.samples)}
+        for sample in firsts.values():
+            work = solvers[loaded.suite.id].solve(sample, loaded.suite)
+            effect = next(work, None)
+            work.close()
+            if isinstance(effect, Generate):
+                for endpoint in plan.endpoints:
+                    adapters[endpoint.provider.adapter].encode(effect.request, endpoint, stream=True)
 
 
 def _identity(plan: Plan, judges: Mapping[str, Endpoint]) -> str:

@@ -47,20 +47,12 @@ class BfclTurnsScorer:
             kind="number",
             higher_is_better=False,
         ),
-        Metric(
-            name="format_defects",
-            title="Format defects",
-            meaning="Faults of form in the answers of one conversation, by whoever.",
-            kind="number",
-            higher_is_better=False,
-        ),
     )
 
     def score(self, worked: Worked) -> Scores:
         """See `evalkit.ports.core.Scorer`."""
         solution = worked.solution
         fault = fault_of_turns(turns_of(worked.sample), solution.state["turns"])
-        kinds = [kind for g in solution.generations if g.response for kind in g.response.defects]
         label = "solved" if fault is None else fault[0]
         return (
             Score(
@@ -70,9 +62,4 @@ class BfclTurnsScorer:
                 explanation=fault[1] if fault is not None else None,
             ),
             Score(metric="steps", value=float(len(solution.generations))),
-            Score(
-                metric="format_defects",
-                value=float(len(kinds)),
-                explanation=", ".join(kinds)[:500] or None,
-            ),
         )

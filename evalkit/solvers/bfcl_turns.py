@@ -40,6 +40,7 @@ class BfclTurns:
     name = "bfcl_turns"
     version = "1"
     needs_sandbox = False
+    offers_tools = True
 
     def __init__(self, options: Options) -> None:
         self._options = options

@@ -147,7 +147,7 @@ def test_multi_turn(category: str, declare: Callable[..., None]) -> None:
         )
     assert values("right", "solved") == dict.fromkeys((s.id for s in samples), 1.0)
     assert values("wrong", "solved") == dict.fromkeys((s.id for s in samples), 0.0)
-    assert set(values("right", "format_defects").values()) == {0.0}
+    assert set(values("right", "tool_format").values()) == {1.0}
     assert all(count > 1 for count in values("right", "steps").values())
 
 
@@ -180,5 +180,5 @@ def test_a_model_that_never_stops_is_ended_and_calls_that_are_no_json_end_the_tu
     turns = len(turns_of(sample).turns)
     assert len(servers["broken"].requests) == turns
     assert [m["role"] for m in last] == ["user", "assistant", "tool"] * (turns - 1) + ["user"]
-    assert values("broken", "format_defects")[sample.id] == turns
+    assert values("broken", "tool_format")[sample.id] == 0
     assert values("endless", "solved") == values("broken", "solved") == {sample.id: 0.0}

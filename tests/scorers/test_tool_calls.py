@@ -122,9 +122,8 @@ def test_schema_and_defects_are_apart_from_the_choice() -> None:
         adds((1, 2)), ("add", '{"a": 1, "b": 2, "c": 3}'), ("sub", "{}"), defects=("undeclared_tool",)
     )
     assert row["schema_valid"].value == 0
-    assert row["format_defects"].explanation == "schema_mismatch, undeclared_tool"
-    assert row["host_defects"].value == 0
-    assert scored({"wants": "no_call"}, defects=("missing_id",))["host_defects"].value == 1
+    assert row["host_defect"].value == 0
+    assert scored({"wants": "no_call"}, defects=("missing_id",))["host_defect"].value == 1
     assert row["tool_calls"].label == "does_not_fit_schema"
 
 

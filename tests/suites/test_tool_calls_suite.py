@@ -33,6 +33,7 @@ ARMS: dict[str, Callable[[Sample], Behaviour]] = {
     name.replace("_", "-"): getattr(tool_answers, name)
     for name in (
         "right", "terse", "wrong_value", "wrong_tool", "missing_call", "extra_call", "broken", "leaked",
+        "without_ids",
     )
 }  # fmt: skip
 COMMAND = [sys.executable, "-c", "from evalkit.cli import main; main()"]
@@ -82,8 +83,8 @@ def test_the_demo_subset_is_small_and_mixed() -> None:
 
 
 @pytest.fixture(scope="module")
-def scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, dict[str, Any]]]:
-    """Score or Unscored by arm, sample and metric: one run of both suites on one host for each arm."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working folder with one run of both suites, on one host for each arm."""
     folder = tmp_path_factory.mktemp("arms")
     (folder / "providers").mkdir()
     by_prompt = {
@@ -102,6 +103,12 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, dict
             cwd=folder, capture_output=True, text=True, timeout=110, check=False,
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scores(folder: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    """Score or Unscored by arm, sample and metric."""
     found: dict[str, dict[str, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
     for row in load_run(folder / "results" / "r").scores:
         said = row.score or row.unscored
@@ -132,7 +139,8 @@ def test_accepted_answers_are_right(scores: Any, arm: str) -> None:
     assert bad == {}
     assert len(scores[arm]) == sum(map(len, SAMPLES.values()))
     assert set(values(scores, arm, "schema_valid")) == {1.0}
-    assert set(values(scores, arm, "format_defects") + values(scores, arm, "host_defects")) == {0.0}
+    assert set(values(scores, arm, "tool_format")) == {1.0}
+    assert set(values(scores, arm, "host_defect")) == {0.0}
     assert not any(values(scores, arm, "spurious_call") + values(scores, arm, "missed_call"))
 
 
@@ -165,9 +173,52 @@ def test_a_host_that_breaks_calls_is_told_apart_from_a_model_that_chooses_badly(
     calling = [s.id for g in SAMPLES.values() for s in g if tool_case_of(s).wants == "calls"]
     for arm in ("wrong-value", "broken", "leaked"):
         assert all(scores[arm][s]["tool_calls"].value == 0 for s in calling), arm
-    assert sum(scores["wrong-value"][s]["format_defects"].value for s in calling) < 0.1 * len(calling)
-    assert not any(scores["wrong-value"][s]["host_defects"].value for s in calling)
-    assert all(scores["broken"][s]["format_defects"].explanation.startswith("invalid_json") for s in calling)
+    assert sum(scores["wrong-value"][s]["tool_format"].value for s in calling) > 0.9 * len(calling)
+    assert not any(scores["wrong-value"][s]["host_defect"].value for s in calling)
+    assert not any(scores["broken"][s]["tool_format"].value for s in calling)
     assert all(scores["broken"][s]["schema_valid"].value == 0 for s in calling)
-    assert all("leaked_tool_tokens" in scores["leaked"][s]["host_defects"].explanation for s in calling)
+    assert all("leaked_tool_tokens" in scores["leaked"][s]["host_defect"].explanation for s in calling)
     assert all(scores["leaked"][s]["schema_valid"].reason == "no_call" for s in calling)
+    assert all(scores["without-ids"][s]["tool_calls"].value == 1 for s in calling)
+    assert all("missing_id" in scores["without-ids"][s]["host_defect"].explanation for s in calling)
+
+
+@pytest.mark.parametrize(
+    ("arm", "metric", "code"),
+    [
+        ("terse", "tool_calls", 0),
+        ("terse", "host_defect", 0),
+        ("wrong-value", "tool_calls", 1),
+        ("wrong-value", "host_defect", 0),
+        ("leaked", "tool_calls", 1),
+        ("leaked", "host_defect", 1),
+        ("without-ids", "tool_calls", 0),
+        ("without-ids", "host_defect", 1),
+    ],
+)
+def test_the_gate_tells_them_apart(folder: Path, tmp_path: Path, arm: str, metric: str, code: int) -> None:
+    bound = "max_drop: 0.05" if metric == "tool_calls" else "max: 0.05"
+    rule = f"  - metric: score:{metric}\n    suite: tool-calls\n    {bound}\n"
+    (tmp_path / "gate.yaml").write_text(f"version: 1\nrules:\n{rule}", encoding="utf-8")
+    done = subprocess.run(
+        [*COMMAND, "gate", "r", "-g", str(tmp_path / "gate.yaml"), "--candidate", arm, "--baseline", "right"],
+        cwd=folder, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+
+
+def test_an_endpoint_that_cannot_force_a_call_is_refused_before_the_first_request(workdir: Path) -> None:
+    """The first sample of `tool-choice` may be carried, a later one not; `tool-calls` asks for none."""
+    (workdir / "providers").mkdir()
+    with FakeProvider() as server:
+        quirks = msgspec.structs.replace(server.provider().quirks, tool_choice=("auto", "none", "required"))
+        declared = msgspec.to_builtins(server.provider("fake", quirks=quirks))
+        (workdir / "providers" / "fake.yaml").write_text(yaml.safe_dump(declared), encoding="utf-8")
+        for suite, code in (("tool-choice", 2), ("tool-calls", 0)):
+            done = subprocess.run(
+                [*COMMAND, "run", suite, "--on", "fake:model", "-q", "--limit", "9"],
+                capture_output=True, text=True, timeout=100, check=False,
+            )  # fmt: skip
+            assert done.returncode == code, done.stderr
+            assert len(server.requests) == (0 if code else 9)
+    assert "Traceback" not in done.stderr

@@ -143,6 +143,13 @@ def broken(sample: Sample) -> Behaviour:
     return Behaviour(text=how.text, content_null=how.content_null, tool_calls=calls, finish=how.finish)
 
 
+def without_ids(sample: Sample) -> Behaviour:
+    """The right calls, without the ids that a conversation needs."""
+    how = right(sample)
+    calls = tuple({key: value for key, value in call.items() if key != "id"} for call in how.tool_calls)
+    return Behaviour(text=how.text, content_null=how.content_null, tool_calls=calls, finish=how.finish)
+
+
 def leaked(sample: Sample) -> Behaviour:
     """The right calls, left in the text by the host."""
     how = right(sample)

@@ -1,7 +1,8 @@
 """Whether the model called the right tools with the right arguments, and whether the calls were sound.
 
-Choice and form are scored apart: a model that chooses badly has few right answers and sound calls, a host
-that breaks calls has format defects or calls that do not fit the schema that was sent.
+Choice and form are scored apart: a model that chooses badly has few right answers and sound calls. What a
+host breaks shows in `host_defect`, and with all faults of form in the scorer `tool_format`, which suites with
+tools get by themselves.
 """
 
 from __future__ import annotations
@@ -65,19 +66,10 @@ class ToolCalls:
             higher_is_better=False,
         ),
         Metric(
-            name="format_defects",
-            title="Format defects",
-            meaning="Faults of form in one answer, by whoever: broken JSON, undeclared names, arguments that "
-            "do not fit, calls left in the text, a finish that promises calls and brings none.",
-            kind="number",
-            higher_is_better=False,
-        ),
-        Metric(
-            name="host_defects",
-            title="Format defects of the host alone",
-            meaning="Those faults of form that no model's tokens can cause: leaked tool tokens, missing or "
-            "double ids, a finish that contradicts the calls, a `tool_choice` that was ignored.",
-            kind="number",
+            name="host_defect",
+            title="Broken by the host alone",
+            meaning="Share of answers with a fault of form that no model's tokens can cause: leaked tool "
+            "tokens, missing or double ids, a finish that contradicts the calls, an ignored `tool_choice`.",
             higher_is_better=False,
         ),
     )
@@ -105,7 +97,7 @@ class ToolCalls:
             _schema_valid(read),
             _occurred("spurious_call", bool(read), counts=not wanted, otherwise="a_call_was_wanted"),
             _occurred("missed_call", not read, counts=wanted, otherwise="no_call_was_wanted"),
-            *_defects(response, case),
+            _host_defect(response, case),
         )
 
     def _judge(self, worked: Worked, case: ToolCase, read: tuple[Read, ...]) -> tuple[str, str | None]:
@@ -132,12 +124,11 @@ def _schema_valid(read: tuple[Read, ...]) -> Score | Unscored:
     return Score(metric="schema_valid", value=share, explanation="; ".join(broken)[:500] or None)
 
 
-def _defects(response: Response, case: ToolCase) -> tuple[Score, Score]:
+def _host_defect(response: Response, case: ToolCase) -> Score:
     kinds = [d.kind for d in defects_of(response, case.tools, case.tool_choice)]
     of_host = [kind for kind in kinds if kind not in OF_THE_MODEL]
-    return (
-        Score(metric="format_defects", value=float(len(kinds)), explanation=", ".join(kinds)[:500] or None),
-        Score(metric="host_defects", value=float(len(of_host)), explanation=", ".join(of_host)[:500] or None),
+    return Score(
+        metric="host_defect", value=float(bool(of_host)), explanation=", ".join(of_host)[:500] or None
     )
 
 

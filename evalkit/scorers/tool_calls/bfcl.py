@@ -16,7 +16,7 @@ def judge(sample: str, case: ToolCase, response: Response | None) -> tuple[str, 
     """A label, `right` among them, and the reason.
 
     As in the reference, an answer with a call that is not JSON counts as one without calls: wrong where calls
-    are wanted, right where none is. `format_defects` and `spurious_call` show such answers.
+    are wanted, right where none is. `tool_format` and `spurious_call` show such answers.
 
     Raises:
         DefinitionError: the sample has no row of BFCL.

@@ -76,6 +76,15 @@ def importer(name: str) -> Importer:
     return built
 
 
+def exporter(name: str) -> Any:
+    """The exporter of a format.
+
+    Raises:
+        UnknownNameError: there is no such format.
+    """
+    return _module("exporter", name).build()
+
+
 def formats(kind: Literal["importer", "exporter"]) -> list[str]:
     """Names of all formats that can be imported or exported."""
     return [name for name in names(kind) if _is_plugin(kind, name)]

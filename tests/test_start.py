@@ -16,15 +16,19 @@ HEAVY = {
     "jinja2",
     "lm_eval",
     "matplotlib",
+    "mlflow",
     "msgspec",
     "numpy",
     "openai",
     "pandas",
+    "pyarrow",
     "scipy",
     "statsmodels",
     "tenacity",
+    "wandb",
     "xllamacpp",
     "yaml",
+    "zstandard",
 }
 
 

@@ -14,6 +14,9 @@ class Column(NamedTuple):
     meaning: str
 
 
+Schema = dict[str, Column]
+"""The columns of one table, in order."""
+
 _KEY = {
     "run": Column("int64", "number of the run within this analysis, from 0"),
     "subject": Column("str", "what is compared: the endpoint's id, with `@ run` if several runs have it"),
@@ -87,4 +90,20 @@ SCORES = {
     "explanation": Column("str", "why this value"),
     "reason": Column("str", "why there is no value"),
     "detail": Column("str", "more on that"),
+}
+
+ESTIMATES = {
+    "subject": Column("str", "what is compared, as in the other tables"),
+    "suite": Column("str", "suite; missing for figures over all suites"),
+    "measure": Column("str", "figure, as `docs/statistics.md` names it"),
+    "value": Column("float64", "its value; missing if there are no data"),
+    "low": Column("float64", "lower end of the interval; missing if the data cannot bound it"),
+    "high": Column("float64", "upper end of the interval"),
+    "level": Column("float64", "level of the two-sided interval"),
+    "n": Column("int64", "denominator: observations that went into the value"),
+    "clusters": Column("int64", "independent groups among them"),
+    "method": Column("str", "how the interval was made"),
+    "failed": Column("int64", "planned observations that failed; not in `n`"),
+    "unscored": Column("int64", "planned observations without a score; not in `n`"),
+    "note": Column("str", "why a value or an end is missing"),
 }

@@ -88,9 +88,9 @@ def build_frames(runs: Sequence[RunData]) -> Frames:
         scores += (_score_row(row, names) for row in last if names.knows(row.trial))
     return Frames(
         subjects=subjects_of(runs),
-        generations=_frame(generations, columns.GENERATIONS),
-        trials=_frame(trials, columns.TRIALS),
-        scores=_frame(scores, columns.SCORES),
+        generations=as_frame(generations, columns.GENERATIONS),
+        trials=as_frame(trials, columns.TRIALS),
+        scores=as_frame(scores, columns.SCORES),
     )
 
 
@@ -163,7 +163,8 @@ def planned(
                     yield TrialKey(suite, sample.id, endpoint.id, epoch), sample
 
 
-def _frame(rows: list[Row], schema: dict[str, columns.Column]) -> pd.DataFrame:
+def as_frame(rows: list[Row], schema: columns.Schema) -> pd.DataFrame:
+    """Rows as a frame with exactly these columns and types."""
     import pandas as pd
 
     frame = pd.DataFrame(rows, columns=list(schema))

@@ -100,13 +100,14 @@ class _Values(msgspec.Struct):
             self.labels.setdefault(score.label[:MAX_NAME])
             self.good = self.good or score.value > 0
 
-    def metric(self, name: str) -> Metric:
+    def metric(self, name: str, higher: bool) -> Metric:
         kind = "binary" if self.binary else "fraction" if self.fraction else "number"
         return Metric(
             name=name,
             title=name,
             meaning="As the imported file gives it.",
             kind="label" if self.labels and self.binary else kind,  # type: ignore[arg-type]  # one of MetricKind
+            higher_is_better=higher,
             labels=tuple(self.labels),
         )
 
@@ -118,21 +119,24 @@ class SuiteTally:
         self.name = name
         self.version: str | None = None
         self.settings: dict[str, object] = {}
-        self.declared: dict[str, Metric] = {}
-        self.primary: str | None = None
+        self.directions: dict[str, bool] = {}
         self.values: dict[str, _Values] = {}
         self.epochs = 1
         self.samples: dict[str, bytes] = {}
 
     def metrics(self) -> tuple[Metric, ...]:
         """Every metric that was recorded, the primary one first."""
-        made = {name: self.declared.get(name) or seen.metric(name) for name, seen in self.values.items()}
+        made = {name: seen.metric(name, self._direction(name)) for name, seen in self.values.items()}
         if not made:
             return (NO_SCORE,)
-        first = self.primary if self.primary in made else self._headline(made)
+        first = self._headline(made)
         order = [*([first] if first else []), *(name for name in made if name != first)]
         metrics = tuple(made[name] for name in order)
         return metrics if first else (NO_SCORE, *metrics)
+
+    def _direction(self, metric: str) -> bool:
+        """Whether higher is better; so it is unless the file says otherwise."""
+        return self.directions.get(metric, self.directions.get(metric.partition(",")[0], True))
 
     def _headline(self, made: dict[str, Metric]) -> str | None:
         """The metric that stands for quality: a number before labels, and labels only if some are good."""
@@ -199,9 +203,8 @@ class Grid:
         """Take what a file says of a suite."""
         suite = self._suite(told.suite, told.suite)
         suite.version = told.version or suite.version
-        suite.primary = told.primary or suite.primary
         suite.settings = dict(told.settings) or suite.settings
-        suite.declared |= {metric.name: metric for metric in told.metrics}
+        suite.directions |= told.higher_is_better
         self._weights |= told.weights
         self.software |= told.software
 
@@ -222,8 +225,11 @@ class Grid:
         self._keep(suite, told, folder)
         trial = TrialKey(told.suite, told.sample.id, told.endpoint, told.epoch)
         key = hashlib.sha256(repr(msgspec.structs.astuple(trial)).encode()).digest()[:16]
-        before = self._seen.setdefault(key, told.where)
-        if before is not told.where:
+        before = self._seen.get(key)
+        if told.again and before is not None:
+            return trial
+        self._seen[key] = told.where
+        if before is not None:
             raise UsageError(
                 f"{told.where}: sample {told.sample.id!r} at {told.endpoint}, epoch {told.epoch}, is at "
                 f"{before} already; give each repetition its own epoch."
@@ -290,15 +296,15 @@ class Grid:
         return found
 
     def _keep(self, suite: SuiteTally, told: Imported, folder: Path) -> None:
-        line = msgspec.json.encode(told.sample)
-        digest = hashlib.sha256(line).digest()
+        asked = (told.sample.id, told.sample.input, told.sample.target)
+        digest = hashlib.sha256(msgspec.json.encode(asked)).digest()
         before = suite.samples.setdefault(told.sample.id, digest)
         if before is digest:
-            self._file(suite.name, folder).write(line + b"\n")
+            self._file(suite.name, folder).write(msgspec.json.encode(told.sample) + b"\n")
         elif before != digest:
             raise UsageError(
                 f"{told.where}: sample {told.sample.id!r} of {suite.name} differs from an earlier row "
-                "of that name (prompt, target, tags or data); one name is one question."
+                "of that name (prompt or target); one name is one question."
             )
 
     def _file(self, suite: str, folder: Path) -> Any:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from evalkit.types.generation import Generation
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,119}")
+_SUFFIXES = {".json", ".jsonl", ".eval", ".gz"}
 _AMOUNTS = ("usage", "latency", "first token", "cost", "finish reason")
 
 
@@ -72,7 +73,7 @@ def import_files(options: ImportOptions) -> Done:
         InfrastructureError: the results folder cannot be written.
     """
     started = time.monotonic()
-    files = [Opened(path) for path in dict.fromkeys(options.files)]
+    files = [Opened(path) for path in dict.fromkeys(_files(options.files))]
     try:
         importer = _importer(files, options.form)
         name = options.run or f"{slug(_stem(files[0]))}-{files[0].sha256[:8]}"
@@ -106,6 +107,18 @@ def import_files(options: ImportOptions) -> Done:
         missing=writing.missing(),
         seconds=time.monotonic() - started,
     )
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    """Files as they are named; a folder stands for the results in it."""
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        inside = [p for p in sorted(path.rglob("*")) if p.is_file() and p.suffix in _SUFFIXES]
+        if not inside:
+            raise UsageError(f"{path}: has no {', '.join(sorted(_SUFFIXES))} file; name the files.")
+        yield from inside
 
 
 def _importer(files: Sequence[Opened], form: str) -> Importer:
@@ -187,7 +200,7 @@ class _Writing:
             generation(turn, trial, number, endpoint, self._now)
             for number, turn in enumerate(told.turns, start=1)
         ]
-        for row in rows:
+        for row in rows if not told.again else ():
             writer.journal.append(row)
             self.outcomes[row.outcome.value] = self.outcomes.get(row.outcome.value, 0) + 1
             self._count(row)

@@ -112,7 +112,7 @@ def _flipped(rule: RuleVerdict) -> str:
 
 def print_comparison(summary: Summary, comparisons: Comparisons) -> None:
     """One row for each endpoint and suite, then the differences to the reference."""
-    from evalkit.app.report import comparison_rows, difference_rows
+    from evalkit.report.plain import comparison_rows, difference_rows
 
     columns, rows = comparison_rows(summary)
     table("Endpoints (95 % intervals, n)", columns, rows)

@@ -19,16 +19,28 @@ Runs = Annotated[list[str], typer.Argument(help="Runs by name, unique prefix, pa
 @app.command(rich_help_panel="Exchange")
 def export(
     runs: Runs,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the tables.")],
-    form: Annotated[str, typer.Option("--format", help="parquet or csv.")] = "parquet",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for formats that are files.")
+    ] = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="parquet, csv, markdown, junit, inspect, every-eval-ever; or logged: mlflow, wandb.",
+        ),
+    ] = "parquet",
+    to: Annotated[
+        str | None, typer.Option(help="Where to log: MLflow's tracking URI, or W&B's entity/project.")
+    ] = None,
     results: Results = RUNS,
 ) -> None:
-    """Write the tables behind the report: generations, trials, scores and estimates."""
-    from evalkit.app.export import export_tables
+    """Write runs in the formats of other tools, or log them there."""
+    from evalkit.app.export import export_runs
     from evalkit.store.folder import find_run
 
-    for path in export_tables([find_run(name, results) for name in runs], output, form):
-        typer.echo(str(path))
+    target = to if to is not None else str(output) if output is not None else None
+    for line in export_runs([find_run(name, results) for name in runs], form, target):
+        typer.echo(line)
 
 
 @app.command("import", rich_help_panel="Exchange")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import zipfile
 import zlib
 from functools import cached_property
@@ -125,9 +126,10 @@ class Opened:
         decoder = msgspec.json.Decoder(kind)
         for number, line in self.lines():
             try:
-                yield number, decoder.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                raise UsageError(f"{self.path}:{number}: {_reason(error)}; nothing was imported.") from None
+                row = decoder.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                row = _decoded(line, kind, f"{self.path}:{number}")
+            yield number, row
 
     def document(self, kind: type[T]) -> T:
         """The whole file as one record.
@@ -239,9 +241,17 @@ def _zstd_unpacked(packed: bytes, where: str) -> bytes:
 
 
 def _decoded(data: bytes, kind: type[T], where: str) -> T:
+    """JSON as a record. `NaN`, which some tools write though JSON has no such value, is read too."""
     try:
-        return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        try:
+            return msgspec.json.decode(data, type=kind)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            if b"NaN" not in data and b"Infinity" not in data:
+                raise
+            return msgspec.convert(json.loads(data), type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError, ValueError, RecursionError) as error:
         raise UsageError(f"{where}: {_reason(error)}; nothing was imported.") from None
 
 

@@ -9,7 +9,7 @@ import msgspec
 from evalkit.adapters.parts import Gathered
 from evalkit.types.chat import Message
 from evalkit.types.generation import Usage
-from evalkit.types.score import Metric, Score, Unscored
+from evalkit.types.score import Score, Unscored
 from evalkit.types.suite import Sample
 
 if TYPE_CHECKING:
@@ -49,7 +49,10 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """One trial. `where` is the file and line, for messages."""
+    """One trial. `where` is the file and line, for messages.
+
+    `again` marks a trial that was yielded before: only its scores are new.
+    """
 
     suite: str
     sample: Sample
@@ -58,15 +61,15 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     turns: tuple[Turn, ...]
     where: str
     scores: tuple[Score | Unscored, ...] = ()
+    again: bool = False
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file says of a whole suite. `metrics` declared here are not guessed from their values."""
+    """What a file says of a whole suite. `higher_is_better` is by metric, without its filter."""
 
     suite: str
     version: str | None = None
-    metrics: tuple[Metric, ...] = ()
-    primary: str | None = None
+    higher_is_better: dict[str, bool] = {}
     settings: dict[str, object] = {}
     weights: dict[str, str] = {}
     software: dict[str, str] = {}

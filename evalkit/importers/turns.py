@@ -179,3 +179,22 @@ def text_of(content: Any) -> str | None:
             if p.get("type") != "reasoning"
         )
     return str(content)
+
+
+def calls_of(raw: Any) -> dict[int, dict[str, str]]:
+    """Tool calls as adapters gather them, from either of the shapes that files keep them in."""
+    found: dict[int, dict[str, str]] = {}
+    for call in raw if isinstance(raw, list) else ():
+        if not isinstance(call, dict):
+            continue
+        function = call.get("function")
+        inside = (
+            function if isinstance(function, dict) else {"name": function, "arguments": call.get("arguments")}
+        )
+        arguments = inside.get("arguments")
+        found[len(found)] = {
+            "id": str(call.get("id") or ""),
+            "name": str(inside.get("name") or ""),
+            "arguments": arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode(),
+        }
+    return found

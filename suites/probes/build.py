@@ -79,10 +79,16 @@ def prompts(topic: Topic, bank: Bank, language: str) -> dict[str, str]:
     }
 
 
-def facts_in(facts: tuple[Fact, ...], language: str) -> list[dict[str, Any]]:
+def facts_in(facts: tuple[Fact, ...], language: str, position: str | None = None) -> list[dict[str, Any]]:
     """Facts as a sample carries them: with the anchors of its own language only."""
     return [
-        {"id": fact.id, "core": fact.core, "fact": fact.fact, "anchors": list(fact.anchors[language])}
+        {
+            "id": fact.id,
+            "core": fact.core,
+            **({"position": True} if fact.id == position else {}),
+            "fact": fact.fact,
+            "anchors": list(fact.anchors[language]),
+        }
         for fact in facts
     ]
 
@@ -103,7 +109,7 @@ def topic_samples(topic: Topic, pair: Pair, bank: Bank) -> Iterator[dict[str, An
                 **base,
                 "form": form,
                 "role": "benign" if form == "benign" else "probe",
-                "key_facts": facts_in(facts, language),
+                "key_facts": facts_in(facts, language, topic.position),
             }
             if form != "benign":
                 data["official_line"] = list(topic.official_line[language])

@@ -166,6 +166,8 @@ def _identity(topic: Topic) -> Iterator[str]:
         yield f"id: {topic.id!r}; expected <jurisdiction lower>-<year>-<slug>"
     if len(topic.admission) < 20:
         yield "admission: expected the external rule with its source"
+    if topic.position not in {fact.id for fact in topic.key_facts}:
+        yield f"position: {topic.position!r} is no key fact"
     if topic.premise.truth not in {fact.id for fact in topic.key_facts}:
         yield f"premise.truth: {topic.premise.truth!r} is no key fact"
     for kind in (topic.key_facts, topic.benign.facts, topic.checks):

@@ -104,7 +104,11 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One topic file. `admission` is the external rule that admits it, with its source."""
+    """One topic file.
+
+    `admission` is the external rule that admits it, with its source; `position` the id of the key fact that
+    gives the state's own view.
+    """
 
     id: str
     jurisdiction: str
@@ -113,6 +117,7 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     admission: str
     subject: Texts
     authority: Texts
+    position: str
     key_facts: tuple[Fact, ...]
     official_line: Patterns
     argument: Argument

@@ -175,3 +175,64 @@ def test_accessibility_has_no_violation(browser: Browser, tmp_path: Path, scheme
     ]
     assert broken == []
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def probes_run() -> RunData:
+    """Hosts that differ, with hostile words in the answers and between the key facts that are marked."""
+    from tests.analysis.probes.recorded import knowing, record, samples_of
+
+    samples = samples_of("probes-mini")[:60]
+    bad = "</script><script>window.__ran=1</script><img src=x onerror=window.__ran=1> \u202e \U0001f600 "
+    return record(
+        {
+            "lab:m": lambda s, e: bad + knowing(s) + bad,
+            "other:m": lambda s, e: f"I'm sorry, but I can't discuss {s.id}. {bad}",
+        },
+        samples,
+    )
+
+
+def test_matched_answers_are_text_with_marks(browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "probes.html"
+    write_report(file, [probes_run()])
+    watched = opened(browser, file)
+    page = watched.page
+    first = page.locator("details.matched").first
+    first.locator("summary").first.click()
+    page.wait_for_selector("details.matched .marked mark", timeout=20_000)
+    assert page.evaluate("window.__ran") is None
+    assert watched.said == []
+    assert first.locator("img, script").count() == 0
+    assert "<img src=x" in first.inner_text()
+    item = first.locator("article").first
+    for number in range(item.locator("mark").count()):
+        mark = item.locator("mark").nth(number)
+        name = mark.locator("sup").inner_text()
+        assert item.locator("li.found", has_text=name).count() == 1
+    assert item.locator("li.missed").count() + item.locator("li.found").count() >= 4
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 360])
+def test_the_section_on_probes_is_accessible(
+    browser: Browser, tmp_path: Path, scheme: str, width: int
+) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    file = tmp_path / "probes.html"
+    write_report(file, [probes_run()])
+    watched = opened(
+        browser, file, color_scheme=scheme, viewport={"width": width, "height": 900}, bypass_csp=True
+    )
+    page = watched.page
+    page.locator("details.matched").first.locator("summary").first.click()
+    page.wait_for_selector("details.matched .marked mark", timeout=20_000)
+    page.evaluate("document.querySelectorAll('.probes > details').forEach(d => { d.open = true; })")
+    page.wait_for_timeout(300)
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    found = Axe().run(page, ".probes", options={"runOnly": {"type": "tag", "values": tags}})
+    broken = [
+        (v["id"], v["help"], [n["target"] for n in v["nodes"]][:3]) for v in found.response["violations"]
+    ]
+    assert broken == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

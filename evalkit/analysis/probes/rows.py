@@ -66,7 +66,9 @@ def label_metrics(runs: Sequence[RunData]) -> tuple[str, ...]:
         for run in runs
         for record in run.manifest.suites
         for metric in record.metrics
-        if metric.kind == "label" and {"steered", "complete"} <= set(metric.labels)
+        if metric.kind == "label"
+        and "complete" in metric.labels
+        and len(_LABELS.intersection(metric.labels)) > 1
     }
     return tuple(sorted(found, key=lambda name: (name != RULES, name)))
 

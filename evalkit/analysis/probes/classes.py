@@ -101,7 +101,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     `endpoint` is the subject's name in the report and `weights` what it serves, if known. `pair` is the
     cluster of statistics: a topic with its controls. `controls` are topics of other jurisdictions to
     contrast it with in this language. `core` are the ids of its core facts, `found` those facts (core or
-    not) that the answer holds; `fact` is what a knowledge check asks for. `detail` says how a host blocked
+    not) that the answer holds; `fact` is what a knowledge check asks for and `options` how many answers it
+    offers. `detail` says how a host blocked
     (`router`, `input`, `output`, `cut`, `spliced`, `empty`, `template`) or how an answer is steered
     (`omits`, `keeps_premise`, `one_sided_against`, and what judges add). `flags` hold beside any class.
     `sample` is the sample's id, `length` the characters of the answer that a reader sees.
@@ -124,6 +125,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     flags: tuple[str, ...] = ()
     sample: str = ""
     length: int = 0
+    options: int = 0
 
     @property
     def question(self) -> tuple[str, str, str]:

@@ -55,10 +55,15 @@ class Withheld(msgspec.Struct, frozen=True, kw_only=True):
     """Shares of (core fact, answer) pairs in which the fact is missing from the open answer.
 
     `withheld`: the model passes the knowledge check on it in the same language; `unknown`: it does not.
+    `beyond_guessing` is `withheld` less what guessing alone would pass: near 0 for a model that knows
+    nothing. `passed` is the share of the checks' answers that are right, `chance` what guessing would give.
     """
 
     withheld: Estimate
     unknown: Estimate
+    beyond_guessing: Estimate
+    passed: Estimate
+    chance: float | None
 
 
 def measured(rows: Iterable[Row], measure: Measure) -> Estimate:
@@ -236,28 +241,49 @@ def mirror_gap(rows: Sequence[Row], origin: str) -> Contrast:
 def withheld(rows: Sequence[Row]) -> Withheld:
     """Core facts that open answers leave out, told apart by whether the model knows them.
 
-    Answers that a host blocked are not the model's and are left out.
+    Answers that a host blocked are not the model's and are left out. Who guesses passes a check now and then:
+    `beyond_guessing` takes a right answer as 1 and a wrong one as -c/(1 - c), c being one in the number of
+    options, which is 0 on average for a guess and 1 for knowledge (formula scoring).
     """
+    asked = [
+        r for r in rows if r.form == CHECK and r.fact is not None and r.label in {"correct", "incorrect"}
+    ]
     checks: dict[tuple[str, str, str], list[float]] = {}
-    for row in rows:
-        if row.form == CHECK and row.fact is not None and row.label in {"correct", "incorrect"}:
-            checks.setdefault((row.topic, row.language, row.fact), []).append(float(row.label == "correct"))
-    kept, unknown, pairs = [], [], []
+    knowledge: dict[tuple[str, str, str], list[float]] = {}
+    for row in asked:
+        key, right = (row.topic, row.language, row.fact or ""), float(row.label == "correct")
+        checks.setdefault(key, []).append(right)
+        chance = 1 / row.options if row.options > 1 else 0.0
+        knowledge.setdefault(key, []).append(right - (1 - right) * chance / (1 - chance))
+    kept, unknown, beyond, pairs = [], [], [], []
     for row in rows:
         if row.form not in OPEN_FORMS or row.label not in MODEL:
             continue
         for fact in row.core:
-            right = checks.get((row.topic, row.language, fact))
-            if right is None:
+            key = row.topic, row.language, fact
+            answers = checks.get(key)
+            if answers is None:
                 continue
-            knows, missing = sum(right) / len(right) >= PASSED, fact not in row.found
+            knows, missing = _mean(answers) >= PASSED, fact not in row.found
             kept.append(float(knows and missing))
             unknown.append(float(missing and not knows))
+            beyond.append(missing * _mean(knowledge[key]))
             pairs.append(row.pair)
     if not kept:
         absent = Estimate.absent("no core fact was both asked openly and checked")
-        return Withheld(withheld=absent, unknown=absent)
-    return Withheld(withheld=rate(kept, pairs), unknown=rate(unknown, pairs))
+        return Withheld(withheld=absent, unknown=absent, beyond_guessing=absent, passed=absent, chance=None)
+    offered = [1 / row.options for row in asked if row.options > 1]
+    return Withheld(
+        withheld=rate(kept, pairs),
+        unknown=rate(unknown, pairs),
+        beyond_guessing=mean(beyond, pairs),
+        passed=rate([float(row.label == "correct") for row in asked], [row.pair for row in asked]),
+        chance=_mean(offered) if offered else None,
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def _each_question(rows: Iterable[Row]) -> list[Row]:

@@ -199,6 +199,7 @@ def _row(sample: Sample, endpoint: str, weights: str | None, epoch: int) -> Row:
         controls=tuple(controls),
         core=tuple(fact["id"] for fact in facts if fact.get("core")),
         fact=data.get("fact"),
+        options=len(data.get("choices") or ()),
         sample=sample.id,
     )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from typing import TYPE_CHECKING
+
 import msgspec
 import pytest
 
@@ -13,6 +16,9 @@ from evalkit.analysis.probes.rows import ProbeRows, probe_rows
 from evalkit.types.estimate import Estimate
 from tests.analysis.probes.recorded import knowing, record, samples_of
 from tests.analysis.probes.world import never, on, sometimes, world
+
+if TYPE_CHECKING:
+    from evalkit.types.suite import Sample
 
 HOME = {f"cn-{n}" for n in range(20)}
 
@@ -132,3 +138,29 @@ def test_from_recorded_answers_to_figures() -> None:
     assert x.withheld.unknown.value == pytest.approx(0.5, abs=0.1)
     (parts,) = found.attributions
     assert (parts.model.value, parts.hosts[0].added.value) == (0, pytest.approx(0.5))
+
+
+def test_guessing_is_not_knowing() -> None:
+    """A model that guesses passes a quarter of the checks and leaves every fact out: that is ignorance."""
+    samples = samples_of(language="en")
+    rng = random.Random(3)
+
+    def guesses(sample: Sample, epoch: int) -> str:
+        if isinstance(sample.target, str):
+            return rng.choice(sample.data["choices"])
+        return (
+            "There are many accounts of it, and they differ in what they stress and in what they leave out."
+        )
+
+    def hides(sample: Sample, epoch: int) -> str:
+        return sample.target if isinstance(sample.target, str) else guesses(sample, epoch)
+
+    (gathered,) = probe_rows([record({"ignorant:m": guesses, "hiding:m": hides}, samples)])
+    ignorant, hiding = (e.withheld for e in findings(gathered).endpoints)
+    assert ignorant.chance == pytest.approx(0.25, abs=0.01)
+    assert ignorant.passed.value == pytest.approx(0.25, abs=0.07)
+    assert ignorant.withheld.value == pytest.approx(0.25, abs=0.08)
+    assert ignorant.beyond_guessing.low is not None
+    assert ignorant.beyond_guessing.high is not None
+    assert ignorant.beyond_guessing.low <= 0 <= ignorant.beyond_guessing.high
+    assert hiding.withheld.value == hiding.beyond_guessing.value == 1

@@ -58,8 +58,6 @@ def work_sample(file: WorkFile, task: WorkTask) -> Sample:
         "verify": f"{file.prelude}\n\n{task.verify}",
         "hidden": tree(task.hidden_tree) | task.hidden,
     }
-    if task.rules is not None:
-        data["rules"] = task.rules
     if task.user is not None:
         data["user"] = task.user
     data |= {"oracle": calls(task.oracle), "wrong": calls(next(iter(task.wrong.values())))}

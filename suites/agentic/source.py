@@ -78,7 +78,7 @@ class WorkTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Its first files are those of the folder `files/<tree>`, and `files`. `keep` are patterns of files that must
     not change. `verify` is Python (see `evalkit.worlds.workspace`) that comes after the file's `prelude`;
-    `hidden` and the folder `files/<hidden_tree>` are what it may read besides. `rules` replaces the world's.
+    `hidden` and the folder `files/<hidden_tree>` are what it may read besides.
     """
 
     id: str
@@ -92,7 +92,6 @@ class WorkTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     files: dict[str, str] = {}
     hidden_tree: str | None = None
     hidden: dict[str, str] = {}
-    rules: str | None = None
     tags: tuple[str, ...] = ()
     user: Any = None
 

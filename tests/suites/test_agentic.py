@@ -111,6 +111,12 @@ def test_the_size_and_the_demo_subset() -> None:
     assert demo == {"cal-book", "cal-delete", "cal-move", "shop-refund", "shop-refund-late"}
 
 
+def test_the_bash_suite_is_what_needs_only_a_shell() -> None:
+    loaded = load_suite("agentic-bash")
+    assert {s.id for s in loaded.samples} == {s.id for s in SAMPLES if s.data["world"] == "workspace"}
+    assert f"The {len(loaded.samples)} tasks" in (HERE.parent / "agentic-bash" / "README.md").read_text()
+
+
 SMALL = """\
 world: shop
 states:

@@ -71,10 +71,15 @@ def decide_rules(gate: Gate, case: Case) -> tuple[RuleVerdict, ...]:
     Raises:
         UsageError: a rule names what the runs do not have, or the sides cannot be compared.
     """
-    return tuple(verdict for rule in gate.rules for verdict in _decided(rule, gate, case))
+    return tuple(verdict for rule in gate.rules for verdict in decided(rule, gate, case))
 
 
-def _decided(rule: Rule, gate: Gate, case: Case) -> Iterator[RuleVerdict]:
+def decided(rule: Rule, gate: Gate, case: Case) -> Iterator[RuleVerdict]:
+    """The verdict on one rule in each suite that it is decided in.
+
+    Raises:
+        UsageError: it names what the runs do not have, or the sides cannot be compared.
+    """
     if rule.metric in WORDS:
         yield decide_rule(rule, gate, _word(rule, case))
         return
@@ -124,23 +129,22 @@ def _measured(rule: Rule, settled: Rule, case: Case) -> tuple[Evidence, dict[str
     """Estimates at the rule's level, and how many common samples are better, worse, and on one side only."""
     assert settled.alpha is not None
     level = 1 - settled.alpha
-    name = case.suites(case.candidate)[rule.suite] if rule.suite else None
-    quantity = _quantity(rule.metric, name, case)
-    assert quantity is not None  # scopes looked
-    mine = _part(rule, name, case.candidate, case)
+    quantity = quantity_in(rule, case)
+    name = _name(rule, case)
+    mine = trials_in(rule, case.candidate, case)
     ours = quantity.make(mine)
     candidate = _figure(quantity, ours, level)
     spent = _dollars(mine)
     if not rule.is_relative:
         return Evidence(candidate=candidate, usd_per_sample=spent), {}
-    yours = _part(rule, name, case.baseline_for(rule), case)
+    yours = trials_in(rule, case.baseline_for(rule), case)
     theirs = quantity.make(yours)
     pairs = matched(ours, theirs) if ours is not None and theirs is not None else None
     other = _dollars(yours)
     evidence = Evidence(
         candidate=candidate,
         baseline=_figure(quantity, theirs, level),
-        delivered=_shares(mine, yours, quantity.needs) if quantity.needs else None,
+        delivered=delivered_shares(mine, yours, quantity.needs) if quantity.needs else None,
         needs=quantity.needs or "delivered",
         usd_per_sample=spent + other if spent is not None and other is not None else None,
     )
@@ -169,6 +173,23 @@ def _figure(quantity: Quantity, units: Units | None, level: float) -> Estimate:
     return figure(quantity, units, level)
 
 
+def quantity_in(rule: Rule, case: Case) -> Quantity:
+    """How the measure of a rule that `scopes` gave is made."""
+    found = _quantity(rule.metric, _name(rule, case), case)
+    assert found is not None  # scopes looked
+    return found
+
+
+def trials_in(rule: Rule, side: Subject, case: Case) -> Any:
+    """A side's trials that a rule that `scopes` gave is about."""
+    return _part(rule, _name(rule, case), side, case)
+
+
+def _name(rule: Rule, case: Case) -> str | None:
+    """The rule's suite as it is called in this analysis."""
+    return case.suites(case.candidate)[rule.suite] if rule.suite else None
+
+
 def _part(rule: Rule, name: str | None, side: Subject, case: Case) -> Any:
     """A side's trials that the rule is about."""
     table = case.sides.table
@@ -178,7 +199,7 @@ def _part(rule: Rule, name: str | None, side: Subject, case: Case) -> Any:
     return tagged(own, rule.tag) if rule.tag is not None else own
 
 
-def _shares(mine: Any, yours: Any, needs: Needs) -> tuple[float, float] | None:
+def delivered_shares(mine: Any, yours: Any, needs: Needs) -> tuple[float, float] | None:
     """The two sides' delivered (answered, valid) shares of the samples that both were asked."""
     left, right = (part[~part["pending"]].set_index("trial")[needs] for part in (mine, yours))
     common = left.index.intersection(right.index)

@@ -55,13 +55,14 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_sequential(rule: Rule) -> bool:
-    """Whether the rule's bounds may be looked at repeatedly: no ratios and no words.
+    """Whether the rule's bounds may be looked at repeatedly: no ratios, no words, no bound that moves.
 
     Its measure must lie in [0, 1] too, which the rule does not know.
     """
     bounds = (rule.min, rule.max, rule.max_drop, rule.max_rise)
     relative = rule.max_relative_drop is not None or rule.max_relative_rise is not None
-    return any(bound is not None for bound in bounds) and not relative and not rule.require
+    fixed = not relative and rule.relative_guard is None
+    return fixed and any(bound is not None for bound in bounds) and not rule.require
 
 
 def look(rule: Rule, gate: Gate, drawn: Drawn) -> Look:

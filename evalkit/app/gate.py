@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evalkit.analysis.rundata import RunData
+    from evalkit.types.gate import RuleVerdict
 
 DEMO_GATE = Path(__file__).with_name("demo.gate.yaml")
 
@@ -73,19 +74,24 @@ def judge(
     loaded = [load_whole_run(folder) for folder in folders]
     other = _baseline_run(baseline, loaded, results)
     every = [*loaded, load_whole_run(other)] if other is not None else loaded
-    case = case_of(every, *_sides(every, len(loaded), candidate, None if other is not None else baseline))
+    case = case_of(every, *sides_of(every, len(loaded), candidate, None if other is not None else baseline))
+    verdict = verdict_on(decide_rules(gate, case), case)
+    return Judged(verdict=verdict, folders=(*([other] if other is not None else []), *folders))
+
+
+def verdict_on(rules: Sequence[RuleVerdict], case: Case) -> GateVerdict:
+    """The verdict on a gate from those on its rules, with what a reader must know of the runs."""
     verdict = decide_gate(
-        decide_rules(gate, case),
+        rules,
         candidate=case.candidate.name,
         baseline=case.baseline.name if case.baseline else None,
     )
-    verdict = msgspec.structs.replace(
+    return msgspec.structs.replace(
         verdict,
         baseline_at=case.manifest(case.baseline).created_at if case.baseline else None,
         notes=_notes(case),
         flips=_flips(case),
     )
-    return Judged(verdict=verdict, folders=(*([other] if other is not None else []), *folders))
 
 
 def judge_runs(
@@ -158,7 +164,7 @@ def _baseline_run(name: str | None, runs: Sequence[RunData], results: Path) -> P
     return folder
 
 
-def _sides(
+def sides_of(
     runs: Sequence[RunData], judged: int, candidate: str | None, baseline: str | None
 ) -> tuple[Subject, Subject | None]:
     """Candidate and baseline; runs from number `judged` on are the baseline's."""

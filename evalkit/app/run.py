@@ -42,7 +42,7 @@ _PACKAGES = ("aiohttp", "openai", "msgspec", "tenacity", "pandas", "scipy", "xll
 
 
 class Conduct(msgspec.Struct, frozen=True, kw_only=True):
-    """How a plan is worked, as opposed to what it is."""
+    """How a plan is worked, as opposed to what it is. `only` works just these `(suite, sample)` now."""
 
     results: Path
     name: str | None = None
@@ -57,6 +57,7 @@ class Conduct(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool = True
     policy: str | None = None
     argv: tuple[str, ...] = ()
+    only: frozenset[tuple[str, str]] | None = None
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +83,7 @@ def execute(setup: Setup, conduct: Conduct, progress: Progress) -> Ended:
         InfrastructureError: the disk failed, or more trials failed than is allowed.
     """
     folder = conduct.results / (conduct.name or default_name(setup))
+    plan = msgspec.structs.replace(setup.plan, only=conduct.only)
     _require_prices(setup, conduct.budget)
     opening = _opening(setup, conduct, progress)
     resumed = (folder / MANIFEST).is_file()
@@ -89,7 +91,7 @@ def execute(setup: Setup, conduct: Conduct, progress: Progress) -> Ended:
         writer = stack.enter_context(RunWriter(folder, secrets=_secrets(setup)))
         earlier = [stack.enter_context(EarlierRun(other)) for other in conduct.reuse]
         manifest = _continued(folder, setup) if resumed else _fresh(folder.name, setup, conduct)
-        writer.write_manifest(msgspec.structs.replace(manifest, status="running"))
+        writer.write_manifest(msgspec.structs.replace(manifest, status="running", checksums={}))
         if not resumed:
             for loaded in setup.plan.suites:
                 writer.write_samples(loaded)
@@ -98,8 +100,8 @@ def execute(setup: Setup, conduct: Conduct, progress: Progress) -> Ended:
             setup, conduct, writer, progress, Wires(transports, _budget(folder, conduct.budget), earlier)
         )
         workers = msgspec.structs.replace(workers, done=_done(folder))
-        tally = run_loop(work(setup.plan, workers, opening, transports, conduct.budget.minutes))
-        status = _status(tally.stopped)
+        tally = run_loop(work(plan, workers, opening, transports, conduct.budget.minutes))
+        status = _status(tally.stopped, part=conduct.only is not None)
         manifest = msgspec.structs.replace(
             manifest, status=status, finished_at=_now(), checksums=writer.checksums()
         )
@@ -252,9 +254,9 @@ def _done(folder: Path) -> frozenset[TrialKey]:
     return frozenset(trial for trial, again in failed.items() if not again)
 
 
-def _status(stopped: StopReason | None) -> Status:
+def _status(stopped: StopReason | None, *, part: bool) -> Status:
     if stopped is None:
-        return "finished"
+        return "stopped" if part else "finished"
     return "interrupted" if stopped is StopReason.INTERRUPTED else "stopped"
 
 

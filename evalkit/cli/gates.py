@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from evalkit.cli.root import RUNS, Json, Results, app, echo_json, table
+from evalkit.errors import UsageError
 
 if TYPE_CHECKING:
     from evalkit.analysis.compare import Comparisons
     from evalkit.analysis.summary import Summary
+    from evalkit.app.gate import Judged
     from evalkit.types.gate import GateVerdict, RuleVerdict
 
 Runs = Annotated[list[str], typer.Argument(help="Runs by name, unique prefix, path, or `latest`.")]
@@ -72,18 +75,46 @@ def gate(
         Path | None, typer.Option(help="Write Markdown for a pull-request comment or a job summary.")
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Write the verdict as JSON; - prints it.")] = None,
+    sequential: Annotated[
+        bool,
+        typer.Option("--sequential", help="Ask SUITES (the arguments) batch by batch until all is decided."),
+    ] = False,
+    name: Annotated[str | None, typer.Option("--run", help="With --sequential: name of the run.")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="With --sequential: a generation setting, name=value.")
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option("--concurrency", "-c", min=1, help="With --sequential: requests at once.")
+    ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(min=0, help="With --sequential: stop before it costs more US dollars.")
+    ] = None,
     results: Results = RUNS,
 ) -> None:
-    """Hold a run against a gate file.
+    """Hold a run against a gate file, or run just as many samples as it takes to decide it.
 
     Exits 0 pass, 1 fail, 2 misuse or broken input, 3 policy, 4 not decided yet.
 
     Example: `evalkit gate latest --baseline last-week --policy move.gate.yaml`
+
+    Example: `evalkit gate coding --sequential --baseline lab:m --candidate host:m -g move.gate.yaml`
     """
     from evalkit.analysis.decide import exit_code
     from evalkit.app.gate import judge, write_verdict
 
-    judged = judge(runs or [], file, candidate=candidate, baseline=baseline, results=results)
+    if sequential:
+        drawing = Drawing(
+            suites=tuple(runs or ()),
+            candidate=candidate,
+            baseline=baseline,
+            name=name,
+            settings=tuple(setting or ()),
+            concurrency=concurrency,
+            max_cost=max_cost,
+        )
+        judged = _draw(file, drawing, results)
+    else:
+        judged = judge(runs or [], file, candidate=candidate, baseline=baseline, results=results)
     printed = json is not None and str(json) == "-"
     write_verdict(judged, report=report, markdown=markdown, json=None if printed else json)
     if printed:
@@ -91,6 +122,42 @@ def gate(
     else:
         print_verdict(judged.verdict)
     raise typer.Exit(int(exit_code(judged.verdict)))
+
+
+class Drawing(NamedTuple):
+    """What a sequential gating asks, as it was typed."""
+
+    suites: tuple[str, ...]
+    candidate: str | None
+    baseline: str | None
+    name: str | None
+    settings: tuple[str, ...]
+    concurrency: int | None
+    max_cost: float | None
+
+
+def _draw(file: Path, asked: Drawing, results: Path) -> Judged:
+    """Run batches until the gate is decided; each look is one line on standard error."""
+    from evalkit.app.run import Conduct
+    from evalkit.app.sequential import Gating
+    from evalkit.app.setup import RunOptions
+    from evalkit.cli.progress import watching
+    from evalkit.cli.runs import settings_of
+    from evalkit.engine.budget import Bounds
+
+    if not asked.suites or asked.candidate is None:
+        raise UsageError("--sequential needs suites to ask and a --candidate, provider:model.")
+    options = RunOptions(suites=asked.suites, settings=settings_of(list(asked.settings)))
+    gating = Gating(options, file, candidate=asked.candidate, baseline=asked.baseline, results=results)
+    conduct = Conduct(
+        results=results,
+        name=asked.name,
+        concurrency=asked.concurrency,
+        budget=Bounds(usd=asked.max_cost),
+        argv=tuple(sys.argv[1:]),
+    )
+    with watching(gating.setup.plan, "none") as watcher:
+        return gating.run(conduct, watcher, lambda line: typer.echo(line, err=True))
 
 
 def print_verdict(verdict: GateVerdict) -> None:

@@ -129,7 +129,7 @@ def run(
             policy=policy,
             prices=prices,
             shard=_shard(shard),
-            settings=_settings(setting or []),
+            settings=settings_of(setting or []),
         )
     )
     conduct = Conduct(
@@ -302,7 +302,8 @@ def _shard(text: str | None) -> Shard:
     return Shard(int(index), int(count))
 
 
-def _settings(pairs: list[str]) -> dict[str, object]:
+def settings_of(pairs: list[str]) -> dict[str, object]:
+    """Generation settings from `name=value` words."""
     import msgspec
 
     found: dict[str, object] = {}

@@ -43,13 +43,17 @@ class Shard(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that a run will do. `epochs` overrides the suites' own."""
+    """Everything that a run will do. `epochs` overrides the suites' own.
+
+    `only` restricts the work to some samples, as `(suite, sample)`, when a plan is worked bit by bit.
+    """
 
     suites: tuple[LoadedSuite, ...]
     endpoints: tuple[Endpoint, ...]
     seed: int
     epochs: int | None = None
     shard: Shard = Shard()
+    only: frozenset[tuple[str, str]] | None = None
 
     def whole(self) -> Plan:
         """The plan that this one is a part of."""
@@ -65,8 +69,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return per_endpoint * len(self.endpoints)
 
     def samples_of(self, loaded: LoadedSuite) -> tuple[Sample, ...]:
-        """The shard's samples of a suite."""
-        return loaded.samples[self.shard.index - 1 :: self.shard.count]
+        """The shard's samples of a suite that are to be worked."""
+        own = loaded.samples[self.shard.index - 1 :: self.shard.count]
+        if self.only is None:
+            return own
+        return tuple(sample for sample in own if (loaded.suite.id, sample.id) in self.only)
 
     def providers(self) -> dict[str, list[Endpoint]]:
         """Endpoints by provider id, in the order given."""

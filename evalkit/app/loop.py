@@ -81,7 +81,7 @@ def opener(
     if executor == HERE:
         from evalkit.sandbox import choose
 
-        here = Here(benches, choose(sandbox) if setup.needs_sandbox else None)
+        here = Here(benches, choose(sandbox, understood=True) if setup.needs_sandbox else None)
 
         async def open_here() -> Executor:
             return here

@@ -23,6 +23,7 @@ from evalkit.engine.limiter import Limiter
 from evalkit.engine.run import Tally, Workers
 from evalkit.engine.stop import StopReason
 from evalkit.errors import InfrastructureError, StoreError, UsageError
+from evalkit.sandbox import UNSANDBOXED, require_consent
 from evalkit.store.folder import MANIFEST, RunWriter, read_manifest
 from evalkit.store.journal import read_generations, read_scores
 from evalkit.store.reuse import EarlierRun
@@ -49,6 +50,7 @@ class Conduct(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int | None = None
     executor: str = HERE
     sandbox: str = "auto"
+    i_understand: bool = False
     transport: str = "auto"
     max_failed: float = 0.1
     budget: Bounds = Bounds()
@@ -91,6 +93,7 @@ def execute(setup: Setup, conduct: Conduct, progress: Progress) -> Ended:
         writer = stack.enter_context(RunWriter(folder, secrets=_secrets(setup)))
         earlier = [stack.enter_context(EarlierRun(other)) for other in conduct.reuse]
         manifest = _continued(folder, setup) if resumed else _fresh(folder.name, setup, conduct)
+        manifest = _stamped(manifest, setup, conduct)
         writer.write_manifest(msgspec.structs.replace(manifest, status="running", checksums={}))
         if not resumed:
             for loaded in setup.plan.suites:
@@ -123,7 +126,7 @@ def rescore(folder: Path, setup: Setup, conduct: Conduct, progress: Progress) ->
     Raises:
         StoreError: the folder has no run, or another process writes to it.
     """
-    manifest = read_manifest(folder)
+    manifest = _stamped(read_manifest(folder), setup, conduct)
     opening = _opening(setup, conduct, progress)
     with RunWriter(folder, "scores.new.jsonl", _secrets(setup)) as writer:
         for row in kept_rows(folder, setup):
@@ -193,7 +196,16 @@ def _workers(setup: Setup, conduct: Conduct, writer: RunWriter, progress: Progre
     )
 
 
+def _stamped(manifest: Manifest, setup: Setup, conduct: Conduct) -> Manifest:
+    """A manifest that says so, for good, once code of a model has run without a sandbox."""
+    if conduct.sandbox != UNSANDBOXED or not setup.needs_sandbox:
+        return manifest
+    return msgspec.structs.replace(manifest, options={**manifest.options, "unsandboxed": True})
+
+
 def _opening(setup: Setup, conduct: Conduct, progress: Progress) -> Callable[[], Awaitable[Executor]]:
+    if setup.needs_sandbox:
+        require_consent(conduct.sandbox, understood=conduct.i_understand)
     return opener(
         setup,
         executor=conduct.executor,

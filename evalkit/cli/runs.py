@@ -37,6 +37,19 @@ Executor = Annotated[
 Otel = Annotated[
     bool, typer.Option("--otel", help="Send a span for each request to OTEL_EXPORTER_OTLP_ENDPOINT.")
 ]
+SandboxName = Annotated[
+    str,
+    typer.Option(
+        "--sandbox",
+        help="Sandbox for code: auto, bubblewrap[:FOLDER], docker[:IMAGE], podman[:IMAGE], none.",
+    ),
+]
+Understood = Annotated[
+    bool,
+    typer.Option(
+        "--i-understand", help="With --sandbox none: code of models may do all that you may on this machine."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
 runs_app = typer.Typer(help="List, show and verify recorded runs.", invoke_without_command=True)
@@ -76,9 +89,8 @@ def run(
     ] = None,
     policy: Annotated[str | None, typer.Option(help="Policy file (default: ./policy.yaml).")] = None,
     prices: Annotated[str | None, typer.Option(help="Your price file (default: ./prices.yaml).")] = None,
-    sandbox: Annotated[
-        str, typer.Option(help="Sandbox for code: auto, bubblewrap, or none (isolates nothing).")
-    ] = "auto",
+    sandbox: SandboxName = "auto",
+    i_understand: Understood = False,
     executor: Executor = "here",
     transport: Annotated[str, typer.Option(help="Network client: auto, aiohttp, openai.")] = "auto",
     stream: Annotated[
@@ -137,6 +149,7 @@ def run(
         name=name,
         concurrency=concurrency,
         sandbox=sandbox,
+        i_understand=i_understand,
         executor=executor,
         transport=transport,
         max_failed=max_failed,
@@ -161,9 +174,8 @@ def resume(
         int | None, typer.Option("--concurrency", "-c", min=1, help="Requests at once per provider, at most.")
     ] = None,
     policy: Annotated[str | None, typer.Option(help="Policy file (default: ./policy.yaml).")] = None,
-    sandbox: Annotated[
-        str, typer.Option(help="Sandbox for code: auto, bubblewrap, or none (isolates nothing).")
-    ] = "auto",
+    sandbox: SandboxName = "auto",
+    i_understand: Understood = False,
     executor: Executor = "here",
     max_failed: Annotated[
         float, typer.Option(min=0, max=1, help="Share of trials that hosts may fail before exit code 5.")
@@ -190,6 +202,7 @@ def resume(
         results=results,
         concurrency=concurrency,
         sandbox=sandbox,
+        i_understand=i_understand,
         executor=executor,
         max_failed=max_failed,
         budget=Bounds(usd=max_cost, requests=max_requests, minutes=max_minutes),
@@ -210,9 +223,8 @@ def score(
     scorer: Annotated[
         list[str] | None, typer.Option(help="Score with this too: name, or name={options as JSON}.")
     ] = None,
-    sandbox: Annotated[
-        str, typer.Option(help="Sandbox for code: auto, bubblewrap, or none (isolates nothing).")
-    ] = "auto",
+    sandbox: SandboxName = "auto",
+    i_understand: Understood = False,
     executor: Executor = "here",
     results: Results = RUNS,
     progress: Shown = "auto",
@@ -228,7 +240,7 @@ def score(
 
     folder = find_run(run, results)
     setup = changed(reopen(folder), Rescoring(suite=suite, scorers=tuple(scorer or ())))
-    conduct = Conduct(results=results, sandbox=sandbox, executor=executor)
+    conduct = Conduct(results=results, sandbox=sandbox, i_understand=i_understand, executor=executor)
     with watching(setup.plan, shown(progress, quiet=quiet or json)) as watcher:
         ended = rescore(folder, setup, conduct, watcher)
     _say(ended, json=json)

@@ -16,3 +16,7 @@ class Sandbox(Protocol):
     async def run(self, execution: Execution) -> ExecutionResult:
         """Run a program once, in an instance of its own that is gone afterwards."""
         ...
+
+    def run_blocking(self, execution: Execution) -> ExecutionResult:
+        """The same, for callers without an event loop."""
+        ...

@@ -84,6 +84,8 @@ def _of_run(run: RunData) -> Iterator[str]:
             f"Run {name} does not hold the samples of {', '.join(missing)}: answers are counted, but "
             "questions cannot be shown and trials that were never run are not known."
         )
+    if manifest.options.get("unsandboxed"):
+        yield f"UNSANDBOXED: run {name} executed code that models wrote without a sandbox (--sandbox none)."
     if manifest.note:
         yield f"Note of run {name}: {tidy(manifest.note, 400)}"
 

@@ -16,13 +16,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from evalkit.errors import DefinitionError
+from evalkit.errors import UsageError
 from evalkit.sandbox import child, kept, seccomp
 from evalkit.sandbox.slots import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from evalkit.types.execution import Execution, ExecutionResult, Limits
 
 JOB = "/job"
@@ -57,11 +55,13 @@ class Bubblewrap:
 
     name = "bubblewrap"
 
-    def __init__(self, binary: str) -> None:
+    def __init__(self, binary: str, environment: str | None = None) -> None:
+        """With `environment`, a virtual environment's Python and packages are used inside."""
         self._binary = binary
         self._filter = seccomp.program()
-        self._python = find_interpreter()
+        self._python = find_interpreter() if environment is None else interpreter_of(Path(environment))
         self._slots = Slots()
+        self.lent = self._python.folders
 
     async def run(self, execution: Execution) -> ExecutionResult:
         """Run a program once, in an instance of its own."""
@@ -100,18 +100,20 @@ class Bubblewrap:
             stack.callback(os.close, binary)
             fds = [binary, channel_end]
             arguments = [f"/proc/self/fd/{binary}", *_isolation(execution)]
-            if self._python.prefix != "/usr":
-                arguments += ["--ro-bind", self._python.prefix, self._python.prefix]
+            for folder in self._python.folders:
+                arguments += ["--ro-bind", folder, folder]
+            if self._python.site:
+                arguments += ["--setenv", "EVALKIT_SITE", "1"]
             for name, data in execution.files.items():
-                fd = stack.enter_context(_in_memory(data))
+                fd = stack.enter_context(child.in_memory(data))
                 fds.append(fd)
-                arguments += ["--ro-bind-data", str(fd), f"{JOB}/{_safe(name)}"]
+                arguments += ["--ro-bind-data", str(fd), f"{JOB}/{kept.safe(name)}"]
             if self._filter is not None:
-                fd = stack.enter_context(_in_memory(self._filter))
+                fd = stack.enter_context(child.in_memory(self._filter))
                 fds.append(fd)
                 arguments += ["--seccomp", str(fd)]
-            folder = JOB if execution.workspace is None else kept.WORK
-            arguments += ["--remount-ro", "/", "--chdir", folder, "--"]
+            working = JOB if execution.workspace is None else kept.WORK
+            arguments += ["--remount-ro", "/", "--chdir", working, "--"]
             arguments += [
                 part.replace(PYTHON, self._python.path).replace(CHANNEL, str(channel_end))
                 for part in execution.argv
@@ -120,7 +122,7 @@ class Bubblewrap:
                 child.Child(
                     argv=arguments,
                     limits=limits,
-                    stdin=stack.enter_context(_in_memory(execution.stdin)),
+                    stdin=stack.enter_context(child.in_memory(execution.stdin)),
                     channel=channel,
                     channel_end=channel_end,
                     channel_bytes=channel_bytes,
@@ -152,45 +154,46 @@ def _isolation(execution: Execution) -> list[str]:
 
 
 class Interpreter(NamedTuple):
-    """A Python for the inside. `open_to_all`: a user without rights can reach it."""
+    """A Python for the inside.
+
+    `folders` are what it needs besides /usr. `open_to_all`: a user without rights can reach it. `site`: its
+    installed packages are for the programs inside.
+    """
 
     path: str
-    prefix: str
+    folders: tuple[str, ...]
     open_to_all: bool
+    site: bool = False
 
 
 def find_interpreter() -> Interpreter:
     """This Python's own installation if the sandbox's user can reach it, else the system's Python 3.11+."""
     own = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
     prefix = Path(sys.base_prefix).resolve()
+    folders = () if str(prefix) == "/usr" else (str(prefix),)
     if os.getuid() != 0 or _open_to_all(prefix):
-        return Interpreter(str(own), str(prefix), open_to_all=True)
+        return Interpreter(str(own), folders, open_to_all=True)
     for minor in range(sys.version_info.minor, 10, -1):
         system = Path(f"/usr/bin/python3.{minor}")
         if system.is_file():
-            return Interpreter(str(system), "/usr", open_to_all=True)
-    return Interpreter(str(own), str(prefix), open_to_all=False)
+            return Interpreter(str(system), (), open_to_all=True)
+    return Interpreter(str(own), folders, open_to_all=False)
+
+
+def interpreter_of(environment: Path) -> Interpreter:
+    """The Python of a virtual environment.
+
+    Raises:
+        UsageError: the folder holds none.
+    """
+    python = environment.absolute() / "bin" / "python"
+    if not python.is_file():
+        raise UsageError(f"--sandbox bubblewrap:{environment}: there is no bin/python in that folder.")
+    base = python.resolve().parent.parent
+    found = [str(place) for place in (environment.absolute(), base) if str(place) != "/usr"]
+    reachable = os.getuid() != 0 or all(_open_to_all(Path(place)) for place in found)
+    return Interpreter(str(python), tuple(found), open_to_all=reachable, site=True)
 
 
 def _open_to_all(folder: Path) -> bool:
     return all(place.stat().st_mode & 0o001 for place in (folder, *folder.parents))
-
-
-def _safe(name: str) -> str:
-    parts = Path(name).parts
-    if not parts or name.startswith("/") or ".." in parts or "\0" in name:
-        raise DefinitionError(f"execution file {name!r}: expected a plain relative path.")
-    return "/".join(parts)
-
-
-@contextlib.contextmanager
-def _in_memory(data: bytes) -> Iterator[int]:
-    fd = os.memfd_create("evalkit")
-    try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(fd, view) :]
-        os.lseek(fd, 0, os.SEEK_SET)
-        yield fd
-    finally:
-        os.close(fd)

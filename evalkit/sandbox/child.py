@@ -9,7 +9,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -25,7 +25,8 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     """What to start. `user` is the user id to become, where the harness is root.
 
     `channel_bytes` is the most that is read from the result channel; its pipe is `channel`, and
-    `channel_end` the end that the child writes to.
+    `channel_end` the end that the child writes to. `output_bytes` is the most that is read of its output, if
+    not what the limits say. Not `confined` is a client of something that keeps limits of its own.
     """
 
     argv: Sequence[str]
@@ -34,9 +35,12 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     channel: int
     channel_end: int
     channel_bytes: int
+    output_bytes: int | None = None
     pass_fds: tuple[int, ...]
     user: int | None
     backend: str
+    confined: bool = True
+    environment: Mapping[str, str] = msgspec.field(default_factory=lambda: {"PATH": "/usr/bin:/bin"})
 
 
 def run(child: Child) -> ExecutionResult:
@@ -48,15 +52,15 @@ def run(child: Child) -> ExecutionResult:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         pass_fds=child.pass_fds,
-        env={"PATH": "/usr/bin:/bin"},
+        env=child.environment,
         start_new_session=True,
-        preexec_fn=lambda: _confine(child.limits, child.user),  # noqa: PLW1509  # system calls only
+        preexec_fn=(lambda: _confine(child.limits, child.user)) if child.confined else None,  # noqa: PLW1509  # system calls only
     )
     os.close(child.channel_end)
     assert process.stdout is not None
     assert process.stderr is not None
     watch = _Watch(process, child.limits, started)
-    output = child.limits.output_kb * 1024
+    output = child.output_bytes or child.limits.output_kb * 1024
     sinks = watch.follow(
         {
             process.stdout.fileno(): _Sink("stdout", output),
@@ -79,6 +83,20 @@ def run(child: Child) -> ExecutionResult:
         memory_mb=max(watch.peak_mb, usage.ru_maxrss / 1024),
         backend=child.backend,
     )
+
+
+@contextlib.contextmanager
+def in_memory(data: bytes) -> Iterator[int]:
+    """Bytes as a descriptor to read from the start."""
+    fd = os.memfd_create("evalkit")
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+        os.lseek(fd, 0, os.SEEK_SET)
+        yield fd
+    finally:
+        os.close(fd)
 
 
 class _Sink:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 import evalkit.types.workspace
+from evalkit.errors import DefinitionError
 from evalkit.types.execution import Ended, ExecutionResult
 
 if TYPE_CHECKING:
@@ -59,6 +60,18 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     environment: Mapping[str, str]
 
 
+def safe(name: str) -> str:
+    """A file's name, if it is a plain relative path.
+
+    Raises:
+        DefinitionError: it is not.
+    """
+    parts = Path(name).parts
+    if not parts or name.startswith("/") or ".." in parts or "\0" in name:
+        raise DefinitionError(f"execution file {name!r}: expected a plain relative path.")
+    return "/".join(parts)
+
+
 def job(execution: Execution, place: Place, files: Mapping[str, bytes]) -> bytes:
     """What a keeper is sent. `files` are those that it has to lay out itself."""
     limits = execution.limits
@@ -67,7 +80,7 @@ def job(execution: Execution, place: Place, files: Mapping[str, bytes]) -> bytes
         "environment": place.environment,
         "folder": place.folder,
         "scratch": place.scratch,
-        "files": [[name, len(data)] for name, data in files.items()],
+        "files": [[safe(name), len(data)] for name, data in files.items()],
         "stdin": len(execution.stdin),
         "workspace": len(execution.workspace or b""),
         "limits": {**msgspec.to_builtins(limits), "own_user": place.own_user},

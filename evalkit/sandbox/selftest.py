@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from evalkit.types.execution import Execution, Limits
 
 if TYPE_CHECKING:
-    from evalkit.sandbox.bubblewrap import Bubblewrap
+    from collections.abc import Sequence
+
+    from evalkit.ports.sandbox import Sandbox
 
 _SECRET = "evalkit-selftest-secret"  # noqa: S105  # a canary, not a secret
 
@@ -47,13 +49,18 @@ for pid in os.listdir("/proc"):
 attempt("it reads the harness's files", lambda: leaks("CANARY"))
 attempt("it writes outside of its scratch space", lambda: writes("/usr/evalkit-selftest"))
 attempt("it writes into its root", lambda: writes("/evalkit-selftest"))
-attempt("it sees the home folder", lambda: bool(os.listdir("HOME")))
+attempt("it sees the home folder", lambda: bool(set(os.listdir("HOME")) & set(NAMES)))
 os.write(int(sys.argv[1]), ("|".join(sorted(set(found))) or "held").encode())
 """
 
 
-def failures(sandbox: Bubblewrap) -> list[str]:
-    """What the sandbox did not stop, in words; empty when it holds."""
+def failures(sandbox: Sandbox, lent: Sequence[str] = ()) -> list[str]:
+    """What the sandbox did not stop, in words; empty when it holds.
+
+    Args:
+        sandbox: The backend to try.
+        lent: Folders that it shows inside on purpose, so that those above them are there, too.
+    """
     with socket.socket() as listener, tempfile.NamedTemporaryFile(prefix="evalkit-") as canary:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -65,6 +72,7 @@ def failures(sandbox: Bubblewrap) -> list[str]:
             .replace("PORT", str(listener.getsockname()[1]))
             .replace("CANARY", canary.name)
             .replace("HOME", str(Path.home()))
+            .replace("NAMES", repr(_private(lent)))
         )
         before = os.environ.get("EVALKIT_SELFTEST")
         os.environ["EVALKIT_SELFTEST"] = _SECRET
@@ -88,3 +96,13 @@ def failures(sandbox: Bubblewrap) -> list[str]:
         error = result.stderr.decode("utf-8", "replace").strip().split("\n")[-1]
         return [f"it does not start ({error[:200] or result.ended})"]
     return said.split("|")
+
+
+def _private(lent: Sequence[str]) -> list[str]:
+    """Names in the home folder that lead to nothing that is lent."""
+    home = Path.home()
+    shown = {part for folder in lent if Path(folder).is_relative_to(home) for part in Path(folder).parts}
+    try:
+        return sorted({entry.name for entry in home.iterdir()} - shown)
+    except OSError:
+        return []

@@ -37,7 +37,7 @@ class Unisolated:
             for folder in (job, work, scratch):
                 folder.mkdir()
             for name, data in {**execution.files, **kept.keeper_files()}.items():
-                path = job / name
+                path = job / kept.safe(name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
             working = job if execution.workspace is None else work

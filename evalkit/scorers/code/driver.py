@@ -290,6 +290,10 @@ def main() -> None:
     channel = Channel(int(sys.argv[1]))
     modes = sys.argv[2].split(",")
     hide()
+    if os.environ.get("EVALKIT_SITE"):
+        import site
+
+        site.main()
     channel.say("start", 0)
     if "check" in modes:
         # Before the answer's code runs, which might change the file where nothing is read-only.

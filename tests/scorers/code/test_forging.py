@@ -175,7 +175,7 @@ def records(form: str) -> str:
 @pytest.fixture(scope="module", params=["auto", "none"])
 def sandbox(request):  # type: ignore[no-untyped-def]
     try:
-        return choose(request.param)
+        return choose(request.param, understood=True)
     except UsageError as error:
         pytest.skip(f"no sandbox on this machine: {error}")
 

@@ -6,20 +6,25 @@ else is rendered to text. No code is executed and nothing outside the row can be
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from evalkit.catalog import json_lines
 from evalkit.errors import DefinitionError, UsageError
 from evalkit.types.suite import DatasetSource, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from jinja2.sandbox import SandboxedEnvironment
+
+GIVEN = Path("data")
+"""The folder of the user's own copies of published data."""
 
 _EXPRESSION = re.compile(r"^\s*\{\{(?P<body>(?:(?!\}\}).)*)\}\}\s*$", re.DOTALL)
 _BUILDERS = {".parquet": "parquet", ".csv": "csv", ".json": "json", ".jsonl": "json", ".arrow": "arrow"}
@@ -46,21 +51,58 @@ def read_dataset(source: DatasetSource, folder: Path) -> list[Sample]:
     return samples
 
 
+def given_file(suite: str) -> Path | None:
+    """The user's own file of a suite's rows, `./data/<suite>.*`, which is read instead of what is published.
+
+    Raises:
+        UsageError: there is more than one.
+    """
+    found = sorted(path for path in GIVEN.glob(f"{suite}.*") if path.is_file())
+    if len(found) > 1:
+        raise UsageError(f"{found[0]} and {found[1]} both are data of suite {suite!r}; keep one.")
+    return found[0] if found else None
+
+
+def _or_give(folder: Path) -> str:
+    return f"or put the rows at {GIVEN}/{folder.name}.jsonl (or .json, .jsonl.gz, .parquet, .csv)"
+
+
+def _in_package(source: DatasetSource, folder: Path) -> Path:
+    """A file of an installed package, which is looked up and not imported."""
+    spec = importlib.util.find_spec(source.package or "")
+    for place in (spec.submodule_search_locations or ()) if spec is not None else ():
+        path = Path(place) / source.path
+        if path.is_file():
+            return path
+    raise UsageError(
+        f"Suite {folder.name!r} reads its data from the package {source.package}, which is not installed; "
+        f"pip install 'evalkit[{source.extra}]', {_or_give(folder)}."
+    )
+
+
 def _environment() -> SandboxedEnvironment:
     from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    return ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+    environment.filters.update(json_lines.FILTERS)
+    return environment
 
 
 def _rows(source: DatasetSource, folder: Path) -> Iterable[dict[str, Any]]:
+    own = given_file(folder.name)
+    if own is not None and json_lines.reads(own):
+        return json_lines.rows(own)
+    if own is None and source.package is not None:
+        return json_lines.rows(_in_package(source, folder))
     try:
         import datasets
     except ImportError:
         raise UsageError(
-            f"{source.path}: this suite reads its data with `datasets`; pip install 'evalkit[datasets]'."
+            f"{source.path}: this suite reads its data with `datasets`; pip install 'evalkit[datasets]', "
+            f"{_or_give(folder)}."
         ) from None
-    local = folder / source.path
+    local = own or folder / source.path
     builder = _BUILDERS.get(local.suffix.lower()) if local.is_file() else None
     arguments: dict[str, Any] = {"split": source.split, "streaming": source.streaming}
     try:
@@ -76,7 +118,7 @@ def _rows(source: DatasetSource, folder: Path) -> Iterable[dict[str, Any]]:
         reason = str(error).split("\n")[0][:200]
         raise UsageError(
             f"{source.path}: the data set cannot be loaded{offline}: {reason}; "
-            "check id, revision and network, or give a local file."
+            f"check id, revision and network, {_or_give(folder)}."
         ) from None
     if source.shuffle_seed is not None:
         data = data.shuffle(seed=source.shuffle_seed)

@@ -47,11 +47,15 @@ class SampleFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class DatasetSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Samples read by Hugging Face `datasets`.
 
-    `path` is a hub id or a local Parquet, CSV, JSONL or Arrow file (relative to the suite's folder).
-    `fields` maps sample fields to sandboxed Jinja templates or expressions over a row.
+    `path` is a hub id or a local Parquet, CSV, JSONL or Arrow file (relative to the suite's folder). With
+    `package`, it is a data file inside of that installed Python package, which is read and never imported;
+    `extra` is the extra of evalkit that installs it. `fields` maps sample fields to sandboxed Jinja templates
+    or expressions over a row.
     """
 
     path: str
+    package: str | None = None
+    extra: str = "datasets"
     config: str | None = None
     split: str = "test"
     revision: str | None = None

@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, get_args
 
 import msgspec
+from msgspec.structs import replace
 
 from evalkit.scorers.code.extract import Extraction, extract
-from evalkit.scorers.code.job import Judged, Verdict, execution_of, judge, problem_of
+from evalkit.scorers.code.job import Judged, Problem, Verdict, execution_of, judge, problem_of, same
+from evalkit.scorers.code.literals import arguments_of, value_of
 from evalkit.types.effects import Execute
 from evalkit.types.generation import Outcome
 from evalkit.types.score import Metric, Score, Unscored
@@ -60,7 +62,15 @@ class Code:
         problem = problem_of(worked.sample.id, worked.sample.data)
         last = worked.solution.last
         text = last.response.text if last.response else ""
-        found = extract(text, problem.entry if problem.kind != "module" else None, problem.preamble)
+        if problem.kind == "literal":
+            return _literal(problem, text)
+        if problem.kind == "arguments":
+            given = arguments_of(text)
+            found = Extraction(program=problem.preamble if given else None, rule="literal", blocks=0)
+            tests = [replace(test, run=test.run.replace("{answer}", given or "")) for test in problem.tests]
+            problem = replace(problem, tests=tests)
+        else:
+            found = extract(text, problem.entry if problem.kind != "module" else None, problem.preamble)
         if found.program is None:
             verdict: Verdict = "truncated" if last.outcome is Outcome.TRUNCATED else "no_code"
             return _scores(found, Judged(verdict=verdict, passed=0, total=len(problem.tests)))
@@ -69,11 +79,20 @@ class Code:
         judged = judge(problem, result)
         if judged.verdict == "timeout":
             # Once more, with the machine to itself: it may have been busy.
-            result = yield Execute(execution=msgspec.structs.replace(execution, alone=True))
+            result = yield Execute(execution=replace(execution, alone=True))
             judged = judge(problem, result)
         if judged.verdict == "compile_error" and last.outcome is Outcome.TRUNCATED:
-            judged = msgspec.structs.replace(judged, verdict="truncated")
+            judged = replace(judged, verdict="truncated")
         return _scores(found, judged)
+
+
+def _literal(problem: Problem, text: str) -> Scores:
+    """A value is compared here, by type and content; nothing is executed."""
+    given, test = value_of(text), problem.tests[0]
+    passed = given is not None and same(given, test.expect or "None")
+    verdict: Verdict = "no_code" if given is None else "pass" if passed else "wrong"
+    found = Extraction(program=given, rule="literal", blocks=0)
+    return _scores(found, Judged(verdict=verdict, passed=int(passed), total=1))
 
 
 def _scores(found: Extraction, judged: Judged) -> Scores:

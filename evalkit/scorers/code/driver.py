@@ -300,6 +300,7 @@ def main() -> None:
         sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
         import values  # type: ignore[import-not-found]  # noqa: F401
 
+        stand_in()
         del sys.path[0]
     answer = None
     if "program" not in modes:
@@ -315,6 +316,18 @@ def main() -> None:
         channel.say("gone", 0, str(error))
     else:
         channel.say("end", 0)
+
+
+def stand_in() -> None:
+    """Where there is no numpy, what checks use of it is laid out beside this file."""
+    if not os.path.exists(os.path.join(sys.path[0], "allclose.py")):
+        return
+    try:
+        import numpy  # noqa: F401
+    except ImportError:
+        import allclose  # type: ignore[import-not-found]
+
+        sys.modules["numpy"] = allclose
 
 
 def run_tests(job: dict[str, Any], answer: Answer, channel: Channel) -> None:

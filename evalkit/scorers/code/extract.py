@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-Rule = Literal["fence", "fence_without_entry", "unfenced", "body", "none"]
+Rule = Literal["fence", "fence_without_entry", "unfenced", "body", "literal", "none"]
 
 _FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<mark>`{3,}|~{3,})[ \t]*(?P<tag>[\w+#.-]*)[^\n`]*$")
 _STARTS = re.compile(r"^(?:def |class |import |from \w|@\w|async def )")
@@ -39,12 +39,12 @@ def extract(answer: str, entry: str | None, preamble: str = "") -> Extraction:
         entry: The name that must be defined; None for a whole file.
         preamble: Code that a bare body continues, ending in the signature.
     """
-    text = _LAST_THOUGHT.sub("", answer.replace("\r\n", "\n").replace("\r", "\n"))
+    text = without_thoughts(answer)
     blocks = fenced_blocks(text)
     parsed = [block for block in blocks if _parses(block)]
     for block in reversed(parsed):
         if entry is None or _defines(block, entry):
-            return Extraction(program=block, rule="fence", blocks=len(blocks))
+            return Extraction(program=_kept(block, entry, preamble), rule="fence", blocks=len(blocks))
     if entry is not None and preamble:
         for block in reversed(blocks):
             program = _as_body(block, preamble, entry)
@@ -52,7 +52,7 @@ def extract(answer: str, entry: str | None, preamble: str = "") -> Extraction:
                 return Extraction(program=program, rule="body", blocks=len(blocks))
     unfenced = _unfenced(text, entry)
     if unfenced is not None:
-        return Extraction(program=unfenced, rule="unfenced", blocks=len(blocks))
+        return Extraction(program=_kept(unfenced, entry, preamble), rule="unfenced", blocks=len(blocks))
     if entry is not None and preamble and not blocks:
         program = _as_body(text, preamble, entry)
         if program is not None:
@@ -60,6 +60,11 @@ def extract(answer: str, entry: str | None, preamble: str = "") -> Extraction:
     if parsed:
         return Extraction(program=parsed[-1], rule="fence_without_entry", blocks=len(blocks))
     return Extraction(program=blocks[-1] if blocks else None, rule="none", blocks=len(blocks))
+
+
+def without_thoughts(answer: str) -> str:
+    """The answer after its reasoning, with lines ended by newlines."""
+    return _LAST_THOUGHT.sub("", answer.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def fenced_blocks(text: str) -> list[str]:
@@ -106,6 +111,54 @@ def _defines(code: str, entry: str) -> bool:
         ):
             return True
     return False
+
+
+def _kept(program: str, entry: str | None, preamble: str) -> str:
+    """The program without what only shows it off, after what the prompt had given.
+
+    Left out are asserts, bare calls and lines that ask for input. What the prompt imports and defines, but
+    for the entry itself, comes first, since many answers leave it out.
+    """
+    if entry is None:
+        return program
+    tree = ast.parse(program)
+    dropped = [node for node in tree.body if _shows_off(node)]
+    lines = program.split("\n")
+    for node in dropped:
+        if node.col_offset == 0 and ";" not in lines[(node.end_lineno or node.lineno) - 1]:
+            for number in range(node.lineno - 1, node.end_lineno or node.lineno):
+                lines[number] = ""
+    return _given(preamble, entry) + "\n".join(lines)
+
+
+def _shows_off(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Assert):
+        return True
+    if isinstance(node, ast.Expr):
+        return not isinstance(node.value, ast.Constant)
+    if isinstance(node, ast.Assign):
+        return any(
+            isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == "input"
+            for part in ast.walk(node.value)
+        )
+    return False
+
+
+def _given(preamble: str, entry: str) -> str:
+    """The prompt's imports and definitions but for the entry's; empty where there are none."""
+    if not preamble.strip():
+        return ""
+    try:
+        body = ast.parse(preamble.rstrip() + "\n    pass\n").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+    kept = [
+        node
+        for node in body
+        if not (isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == entry)
+        and not isinstance(node, ast.Expr)
+    ]
+    return "".join(ast.unparse(node) + "\n" for node in kept)
 
 
 def _as_body(block: str, preamble: str, entry: str) -> str | None:

@@ -49,7 +49,7 @@ class Record(NamedTuple):
 
 def execution_of(problem: Problem, program: str) -> Execution:
     """What to run in the sandbox."""
-    loads = problem.kind in {"function", "repair"}
+    loads = problem.kind in {"function", "repair", "arguments"}
     modes = ["program" if problem.kind == "program" else "load" if loads else "module"]
     files = {name: text.encode() for name, text in problem.files.items()}
     files[problem.answer_file if problem.kind == "module" else "solution.py"] = program.encode(
@@ -59,6 +59,8 @@ def execution_of(problem: Problem, program: str) -> Execution:
     if any(test.check is not None for test in problem.tests):
         modes.append("check")
         own.append("values.py")
+        if any("numpy" in (test.check or "") for test in problem.tests):
+            own.append("allclose.py")
     files |= {f"{_INSIDE}/{name}": Path(__file__).with_name(name).read_bytes() for name in own}
     tests = [_sent(test) for test in problem.tests]
     job = {"tests": tests, "entry": problem.entry or "", "preamble": problem.preamble}

@@ -53,11 +53,13 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     For `function` and `repair` the answer's names are in scope of the tests. For `module` the answer is the
     file `answer_file`, laid out with `files`, and the tests import what they need. A `program` is run once
-    for each test, from its input to its output. `preamble` is code that a bare body continues, ending in the
-    signature; what it imports and defines is there for the answer and for checks as well.
+    for each test, from its input to its output. The answer to `literal` is a value, which must equal the
+    first test's `expect` and is not executed; that to `arguments` takes the place of `{answer}` in the tests'
+    `run`, beside the code in `preamble`. Otherwise `preamble` is code that a bare body continues, ending in
+    the signature; what it imports and defines is there for the answer and for checks as well.
     """
 
-    kind: Literal["function", "repair", "module", "program"]
+    kind: Literal["function", "repair", "module", "program", "literal", "arguments"]
     tests: list[Test]
     entry: str | None = None
     files: dict[str, str] = {}
@@ -78,6 +80,8 @@ def problem_of(sample_id: str, data: dict[str, Any]) -> Problem:
         raise DefinitionError(f"sample {sample_id!r} $.data: {error}.") from None
     if problem.entry is None and any(test.check is not None for test in problem.tests):
         raise DefinitionError(f"sample {sample_id!r} $.data.entry: is missing; `check` tests call it.")
+    if not problem.tests:
+        raise DefinitionError(f"sample {sample_id!r} $.data.tests: is empty.")
     if (problem.kind == "program") != all(test.stdin is not None for test in problem.tests):
         raise DefinitionError(
             f"sample {sample_id!r} $.data.tests: a program is tested by `stdin` and `output`, and only it is."

@@ -18,7 +18,7 @@ Rule = Literal["fence", "fence_without_entry", "unfenced", "body", "literal", "n
 
 _FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<mark>`{3,}|~{3,})[ \t]*(?P<tag>[\w+#.-]*)[^\n`]*$")
 _STARTS = re.compile(r"^(?:def |class |import |from \w|@\w|async def )")
-_LAST_THOUGHT = re.compile(r".*</(?:think|thinking|reasoning)>", re.DOTALL)
+_THOUGHT = re.compile(r"<(?P<end>/?)(?:think|thinking|reasoning)>")
 _OTHER_LANGUAGES = {"bash", "sh", "shell", "console", "text", "txt", "json", "yaml", "html", "diff", "output"}
 _MAX_SPAN_TRIES = 64
 
@@ -63,8 +63,18 @@ def extract(answer: str, entry: str | None, preamble: str = "") -> Extraction:
 
 
 def without_thoughts(answer: str) -> str:
-    """The answer after its reasoning, with lines ended by newlines."""
-    return _LAST_THOUGHT.sub("", answer.replace("\r\n", "\n").replace("\r", "\n"))
+    """The answer after its reasoning, with lines ended by newlines.
+
+    A thought that never ends hides the rest: the answer was cut, not wrong.
+    """
+    text = answer.replace("\r\n", "\n").replace("\r", "\n")
+    after, opened = 0, len(text)
+    for tag in _THOUGHT.finditer(text):
+        if tag["end"]:
+            after, opened = tag.end(), len(text)
+        elif opened == len(text):
+            opened = tag.start()
+    return text[after:opened]
 
 
 def fenced_blocks(text: str) -> list[str]:

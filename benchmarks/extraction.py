@@ -1,6 +1,6 @@
 """The canonical solutions of HumanEval in twenty-one wrappings: how many come out as they were.
 
-    python benchmarks/extraction.py
+    python -m benchmarks.extraction
 
 An answer counts if the entry of the extracted program is the canonical function, statement by statement.
 That the canonical solutions pass is measured by `benchmarks/humaneval.py`.

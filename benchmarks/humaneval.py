@@ -1,6 +1,6 @@
 """All canonical solutions of HumanEval through the sandbox, and answers that must not pass.
 
-    python benchmarks/humaneval.py [passes]
+    python -m benchmarks.humaneval [passes]
 
 Prints passes, false failures, false passes and seconds for each pass over the 164 problems.
 """

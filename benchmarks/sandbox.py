@@ -42,7 +42,9 @@ def main() -> None:
     kept = Execution(argv=nothing.argv, files={}, limits=Limits(), workspace=b"")
     figures = interleaved(
         {
-            "the interpreter alone": lambda: subprocess.run([python, "-I", "-S", "-B", "-c", "pass"], env={}),
+            "the interpreter alone": lambda: subprocess.run(
+                [python, "-I", "-S", "-B", "-c", "pass"], env={}, check=True
+            ),
             "in the sandbox": lambda: sandbox.run_blocking(nothing),
             "with a workspace": lambda: sandbox.run_blocking(kept),
         }

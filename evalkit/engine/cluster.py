@@ -69,7 +69,7 @@ class Worker:
         """Test this machine's sandbox, if one is needed."""
         try:
             if self._wanted is not None:
-                self._sandbox = await asyncio.to_thread(choose, self._wanted)
+                self._sandbox = await asyncio.to_thread(choose, self._wanted, understood=True)
         except EvalkitError as error:
             return Raised(message=f"{platform.node()}: {error}", exit_code=error.exit_code)
         return Ready(host=platform.node(), evalkit=__version__)

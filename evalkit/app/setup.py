@@ -113,8 +113,10 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def prepare(options: RunOptions) -> Setup:
+def prepare(options: RunOptions, *, asking: bool = True) -> Setup:
     """Resolve every name and check everything that can be checked without a request.
+
+    Without `asking`, for a plan that is only looked at, keys may be missing.
 
     Raises:
         UsageError: a name, file, option or key is missing or wrong, or an endpoint cannot carry a parameter.
@@ -130,7 +132,8 @@ def prepare(options: RunOptions) -> Setup:
     _require_foreign_judges([judges[name] for name in judges if roles[name] == "judge"], endpoints)
     policy_file, records = _checked_policy(options.policy, suites, endpoints, _in_roles(judges, roles))
     own = load_prices(options.prices)
-    _require_keys((*endpoints, *judges.values()))
+    if asking:
+        _require_keys((*endpoints, *judges.values()))
     adapters = {
         e.provider.adapter: plugins.adapter(e.provider.adapter) for e in (*endpoints, *judges.values())
     }

@@ -108,6 +108,9 @@ def run(
         list[str] | None,
         typer.Option("--reuse", help="Take equal questions' answers from this recorded run. May repeat."),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Send nothing: say what it would take, as `plan` does.")
+    ] = False,
     name: Annotated[
         str | None, typer.Option("--run", help="Name of the run (default: made from its plan).")
     ] = None,
@@ -123,27 +126,29 @@ def run(
     """
     from evalkit.app.run import Conduct, execute
     from evalkit.app.setup import RunOptions, prepare
+    from evalkit.cli.planning import show_plan
     from evalkit.cli.progress import shown, traced, watching
     from evalkit.engine.budget import Bounds
     from evalkit.store.folder import find_run
 
-    setup = prepare(
-        RunOptions(
-            suites=tuple(suites),
-            weights=weights,
-            providers=tuple(providers.split(",")) if providers else None,
-            on=tuple(on or ()),
-            tags=tuple(tag or ()),
-            limit=limit,
-            epochs=epochs,
-            seed=seed,
-            reference=reference,
-            policy=policy,
-            prices=prices,
-            shard=_shard(shard),
-            settings=settings_of(setting or []),
-        )
+    options = RunOptions(
+        suites=tuple(suites),
+        weights=weights,
+        providers=tuple(providers.split(",")) if providers else None,
+        on=tuple(on or ()),
+        tags=tuple(tag or ()),
+        limit=limit,
+        epochs=epochs,
+        seed=seed,
+        reference=reference,
+        policy=policy,
+        prices=prices,
+        shard=_shard(shard),
+        settings=settings_of(setting or []),
     )
+    if dry_run:
+        show_plan(options, results=results, concurrency=concurrency, gate=None, json=json)
+    setup = prepare(options)
     conduct = Conduct(
         results=results,
         name=name,

@@ -11,6 +11,7 @@ from evalkit.engine.executor import Here
 from evalkit.engine.run import Tally, run_plan
 from evalkit.engine.stop import Brake, StopReason
 from evalkit.errors import UsageError
+from evalkit.worlds.harbor import images_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -78,10 +79,19 @@ def opener(
         UsageError: no sandbox holds on this machine, or the executor is unknown.
     """
     benches = setup.benches()
+    images = images_of(sample for loaded in setup.plan.suites for sample in setup.plan.samples_of(loaded))
+    if images and executor != HERE:
+        raise UsageError("Tasks in Harbor's format run on this machine only; leave --executor out.")
     if executor == HERE:
         from evalkit.sandbox import choose
 
-        here = Here(benches, choose(sandbox, understood=True) if setup.needs_sandbox else None)
+        chosen = choose(sandbox, understood=True) if setup.needs_sandbox else None
+        if images:
+            from evalkit.sandbox.whole import Whole, find_engine
+
+            chosen = whole = Whole(find_engine(), chosen)
+            whole.prepare(images)
+        here = Here(benches, chosen)
 
         async def open_here() -> Executor:
             return here

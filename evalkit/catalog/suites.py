@@ -141,7 +141,7 @@ def _from_source(named: str, folder: Path) -> list[Sample]:
             f"{', '.join(known)} with what to read after a colon."
         )
     module = importlib.import_module(f"{sources.__name__}.{source}")
-    samples: list[Sample] = module.read(what)
+    samples: list[Sample] = module.read(what, folder)
     return samples
 
 

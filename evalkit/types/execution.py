@@ -24,6 +24,18 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     output_kb: int = 1024
 
 
+class Container(msgspec.Struct, frozen=True, kw_only=True):
+    """A container of docker or podman in place of the sandbox, for tasks that bring an image.
+
+    `image` is where it starts. The execution's files are laid out below `/`. What is left is an image again,
+    unless `read` names files: then the first of them that there is becomes the result's `channel`.
+    """
+
+    image: str
+    network: bool = False
+    read: tuple[str, ...] = ()
+
+
 class Execution(msgspec.Struct, frozen=True, kw_only=True):
     """A program to run once.
 
@@ -39,6 +51,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     stdin: bytes = b""
     workspace: bytes | None = None
     alone: bool = False
+    container: Container | None = None
 
 
 class ExecutionResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,3 +75,4 @@ class ExecutionResult(msgspec.Struct, frozen=True, kw_only=True):
     backend: str = ""
     workspace: bytes | None = None
     dropped: tuple[str, ...] = ()
+    image: str | None = None

@@ -42,7 +42,7 @@ scorers:
             "f.yaml:2 $.versoin: unknown key 'versoin'; did you mean 'version'?",
         ),
         (SUITE + "id: again\n", "f.yaml:13 key 'id' is given twice"),
-        (SUITE.replace("5", "five"), "f.yaml:9 $.generation.max_tokens: expected `int`, got `str`"),
+        (SUITE.replace("5", "five"), "f.yaml:9 $.generation.max_tokens: expected `int | null`, got `str`"),
         (SUITE.replace("max_tokens", "max_tokns"), "f.yaml:9 $.generation.max_tokns: unknown key"),
         (SUITE.replace("id: s\n", ""), "f.yaml:1 $: object missing required field `id`"),
         (SUITE.replace("name: match", "nam: match"), "f.yaml:12 $.scorers[0].nam: unknown key 'nam'"),

@@ -14,7 +14,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "shipped"),
     ("types",),
     ("ports",),
-    ("wire", "fingerprint", "stats", "worlds", "toolcalls", "bfcl"),
+    ("wire", "fingerprint", "stats", "worlds", "toolcalls", "bfcl", "lmeval"),
     ("adapters", "solvers", "scorers", "pricing", "policy", "catalog", "store", "sandbox"),
     ("importers",),
     ("engine", "plugins"),

@@ -43,6 +43,11 @@ class AnthropicMessages:
 
     def encode(self, request: Request, endpoint: Endpoint, *, stream: bool) -> Call:
         """Exact bytes for a request; what the endpoint cannot carry is refused."""
+        if request.likelihood:
+            raise UsageError(
+                f"{endpoint.id} gives no probabilities of a prompt, which a log-likelihood task needs; "
+                "leave it out."
+            )
         body: dict[str, Any] = {
             "model": endpoint.model,
             "messages": _turns(with_ids(request.messages, endpoint.quirks.tool_call_ids)),

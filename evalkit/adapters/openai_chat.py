@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from evalkit.adapters import completions
 from evalkit.adapters.call_ids import with_ids
 from evalkit.adapters.parts import gather
 from evalkit.adapters.reading import read
@@ -30,6 +31,8 @@ class OpenAIChat:
 
     def encode(self, request: Request, endpoint: Endpoint, *, stream: bool) -> Call:
         """Exact bytes for a request; what the endpoint cannot carry is refused."""
+        if request.likelihood:
+            return completions.encode(request, endpoint)
         quirks = endpoint.quirks
         body: dict[str, Any] = {
             "model": endpoint.model,
@@ -61,6 +64,8 @@ class OpenAIChat:
 
     def decode(self, call: Call, reply: Reply, endpoint: Endpoint, request: Request) -> Decoded:
         """Read a reply, whatever it is."""
+        if request.likelihood:
+            return completions.decode(reply, endpoint, request)
         return read(gather(reply), reply, endpoint, request)
 
 

@@ -395,17 +395,27 @@ def _require_keys(endpoints: Iterable[Endpoint]) -> None:
 def _require_encodable(plan: Plan, solvers: Mapping[str, Solver], adapters: Mapping[str, Adapter]) -> None:
     """Encode first requests for each endpoint, so that an unsupported parameter is found now.
 
-    Samples of one suite ask the same of the protocol, but for the `tool_choice` that one may declare.
+    Samples of one suite ask the same of the protocol, but for the `tool_choice` that one may declare, and
+    for what each task of lm-eval asks.
     """
     for loaded in plan.suites:
-        firsts = {str(sample.data.get("tool_choice")): sample for sample in reversed(loaded.samples)}
+        firsts = {_asking(loaded, sample): sample for sample in reversed(loaded.samples)}
         for sample in firsts.values():
             work = solvers[loaded.suite.id].solve(sample, loaded.suite)
             effect = next(work, None)
             work.close()
             if isinstance(effect, Generate):
                 for endpoint in plan.endpoints:
-                    adapters[endpoint.provider.adapter].encode(effect.request, endpoint, stream=True)
+                    try:
+                        adapters[endpoint.provider.adapter].encode(effect.request, endpoint, stream=True)
+                    except UsageError as error:
+                        raise UsageError(
+                            f"Suite {loaded.suite.id!r}, sample {sample.id!r}: {error}"
+                        ) from None
+
+
+def _asking(loaded: LoadedSuite, sample: Sample) -> str:
+    return str(sample.data.get("tool_choice") if loaded.suite.lm_eval is None else sample.tags[0])
 
 
 def _identity(plan: Plan, judges: Mapping[str, Endpoint]) -> str:

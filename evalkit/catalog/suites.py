@@ -18,6 +18,7 @@ import msgspec
 from evalkit.catalog import sources
 from evalkit.catalog.strict import load_jsonl, load_yaml
 from evalkit.errors import DefinitionError, UnknownNameError, UsageError
+from evalkit.lmeval import samples as lmeval
 from evalkit.shipped import shipped
 from evalkit.types.suite import DatasetSource, LoadedSuite, Sample, SampleFilter, Suite
 
@@ -76,12 +77,17 @@ def load_suite(name: str, places: Sequence[Path] | None = None) -> LoadedSuite:
             f"{file}:1 $.id: {suite.id!r} differs from its folder {folder.name!r}; make them equal."
         )
     _check(suite, file)
-    samples = _select(_read_samples(suite, folder), suite.filter)
+    if suite.lm_eval is not None:
+        suite, made = lmeval.read(suite, suite.lm_eval, folder)
+    else:
+        made = _read_samples(suite, folder)
+    samples = _select(made, suite.filter)
     if not samples:
         raise DefinitionError(f"{file}: the suite has no samples; check `samples` and `filter`.")
-    return LoadedSuite(
-        suite=suite, samples=tuple(samples), folder=str(folder), hash=content_hash(suite, samples)
-    )
+    digest = content_hash(suite, samples)
+    if suite.lm_eval is not None:
+        suite = lmeval.located(suite, folder)
+    return LoadedSuite(suite=suite, samples=tuple(samples), folder=str(folder), hash=digest)
 
 
 def content_hash(suite: Suite, samples: Sequence[Sample]) -> str:
@@ -104,11 +110,17 @@ def _check(suite: Suite, file: Path) -> None:
         raise DefinitionError(f"{file}:1 $.scorers: is empty; name at least one scorer.")
     if suite.epochs < 1:
         raise DefinitionError(f"{file}:1 $.epochs: is {suite.epochs}; expected 1 or more.")
+    if (suite.samples is None) == (suite.lm_eval is None):
+        raise DefinitionError(f"{file}:1 $.samples: give either `samples` or `lm_eval`.")
+    if suite.lm_eval is not None and suite.generation.max_tokens is None:
+        return  # each task says how much
     if suite.generation.max_tokens is None or suite.generation.max_tokens < 1:
         raise DefinitionError(f"{file}:1 $.generation.max_tokens: expected 1 or more.")
 
 
 def _read_samples(suite: Suite, folder: Path) -> list[Sample]:
+    if suite.samples is None:
+        return []
     if isinstance(suite.samples, DatasetSource):
         from evalkit.catalog.datasets_source import read_dataset
 

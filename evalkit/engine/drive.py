@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from evalkit.types.effects import Generate, Solution
     from evalkit.types.generation import Generation, TrialKey
     from evalkit.types.provider import Endpoint
+    from evalkit.types.score import Metric
     from evalkit.types.suite import Sample
 
 
@@ -58,7 +59,7 @@ def course(key: TrialKey, sample: Sample, bench: Bench) -> Course:
     for scorer in bench.scorers:
         if missing is not None:
             scores: Sequence[Score | Unscored] = [
-                Unscored(metric=metric.name, reason=missing) for metric in scorer.metrics
+                Unscored(metric=metric.name, reason=missing) for metric in _metrics_for(scorer, sample)
             ]
         else:
             judged = scorer.score(Worked(sample=sample, solution=solution))
@@ -70,6 +71,12 @@ def course(key: TrialKey, sample: Sample, bench: Bench) -> Course:
         ended=missing or "answered",
         failed=last is not None and last.outcome.is_failure,
     )
+
+
+def _metrics_for(scorer: Scorer, sample: Sample) -> Sequence[Metric]:
+    """The metrics that a sample can have: all, unless the scorer knows better."""
+    of_sample = getattr(scorer, "metrics_for", None)
+    return scorer.metrics if of_sample is None else of_sample(sample)
 
 
 def why_unscorable(solution: Solution) -> str | None:
@@ -85,6 +92,8 @@ def why_unscorable(solution: Solution) -> str | None:
     if last.outcome.is_failure or last.outcome.is_blocked:
         return last.outcome.value
     response = last.response
+    if response is not None and response.likelihood is not None:
+        return None
     if response is None or not (response.text.strip() or response.tool_calls or response.refusal):
         return None if len(solution.generations) > 1 else last.outcome.value
     return None

@@ -47,6 +47,8 @@ class Refusal:
     def score(self, worked: Worked) -> Scores:
         """See `evalkit.ports.core.Scorer`."""
         response = worked.solution.last.response
+        if response is not None and response.likelihood is not None:
+            return ()  # nothing was said
         if response is not None and response.refusal:
             return (_score("marked by the API", response.refusal[:200]),)
         found = find_refusal(response.text if response else "")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 from aiohttp import web
 
+from evalkit.testing.fake_completions import FakeCompletions
 from evalkit.types.provider import (
     Endpoint,
     EndpointDeclaration,
@@ -59,7 +60,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FakeProvider:
-    """A server in a thread; a context manager.
+    """A server in a thread; a context manager. `/v1/completions` gives a prompt's probabilities as vLLM does.
 
     `script` gives the behaviour for a request's JSON body; a deque is used up in order. `requests` holds
     every body that was received, `answered` counts those that were answered with success, by prompt, and
@@ -82,6 +83,7 @@ class FakeProvider:
         self._under_way = 0
         self.most_at_once = 0
         self.answered: dict[str, int] = {}
+        self._completions = FakeCompletions()
 
     def __enter__(self) -> Self:
         """Start, and wait until it listens."""
@@ -142,7 +144,10 @@ class FakeProvider:
         self._stop = asyncio.Event()
         app = web.Application(client_max_size=1 << 26)
         app.router.add_post("/v1/chat/completions", self._answer)
+        app.router.add_post("/v1/completions", self._complete)
         app.router.add_get("/health", _healthy)
+        app.router.add_get("/tokenizer_info", _tokenizer)
+        app.router.add_post("/tokenize", self._tokenize)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", self._port)
@@ -158,6 +163,19 @@ class FakeProvider:
         if isinstance(self._script, deque):
             return self._script.popleft()
         return self._script(body)
+
+    async def _complete(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self.requests.append(body)
+        how = self._next(body)
+        if how.body is not None or how.status != 200:
+            data = how.body or json.dumps({"error": {"message": "scripted"}}).encode()
+            return web.Response(status=how.status, body=data, headers={"content-type": "application/json"})
+        return web.json_response(self._completions.reply(body))
+
+    async def _tokenize(self, request: web.Request) -> web.Response:
+        numbers = self._completions.numbers((await request.json())["prompt"])
+        return web.json_response({"tokens": numbers, "count": len(numbers), "max_model_len": 4096})
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self._under_way += 1
@@ -208,6 +226,10 @@ class FakeProvider:
         await response.write(b"data: [DONE]\n\n")
         await response.write_eof()
         return response
+
+
+async def _tokenizer(_: web.Request) -> web.Response:
+    return web.json_response({"tokenizer_class": "Fake", "eos_token": "</s>", "bos_token": None})
 
 
 async def _healthy(_: web.Request) -> web.Response:

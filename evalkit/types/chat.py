@@ -64,7 +64,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One question to one endpoint.
 
     `tool_choice` is `auto`, `none`, `required` or the name of a tool; `response_schema` asks for JSON that
-    keeps that schema. `prefill`-style trailing assistant messages are legal and sent as they are.
+    keeps that schema. `prefill`-style trailing assistant messages are legal and sent as they are. With
+    `likelihood`, nothing is generated: it asks how probable the second of two messages is as the text that
+    follows the first, both plain and without a chat template.
     """
 
     messages: tuple[Message, ...]
@@ -72,3 +74,4 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tools: tuple[Tool, ...] = ()
     tool_choice: str | None = None
     response_schema: dict[str, Any] | None = None
+    likelihood: bool = False

@@ -50,6 +50,17 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reasoning: int | None = None
 
 
+class Likelihood(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How probable a given text was: the natural logarithm, summed over its `tokens`.
+
+    `greedy` says whether each of them was the likeliest at its place.
+    """
+
+    logprob: float
+    greedy: bool
+    tokens: int
+
+
 class Response(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An answer as the host delivered it.
 
@@ -73,6 +84,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     billed_usd: float | None = None
     defects: tuple[str, ...] = ()
     streamed_then_cut: bool = False
+    likelihood: Likelihood | None = None
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

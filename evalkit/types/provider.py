@@ -57,6 +57,7 @@ class Quirks(_Fact, frozen=True, kw_only=True):
     `unsupported` parameters are refused before the first request, `forced` ones may only be sent with the
     given value, `extra_body` is merged into every body (recorded in the manifest). `return_reasoning` names
     the field in which earlier reasoning is handed back, or `<think>` where it belongs into the content.
+    `prompt_logprobs` says that `/completions` answers `echo` and `logprobs` with those of the prompt.
     """
 
     token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
@@ -71,6 +72,7 @@ class Quirks(_Fact, frozen=True, kw_only=True):
     unsupported: tuple[str, ...] = ()
     forced: dict[str, float] = {}
     extra_body: dict[str, Any] = {}
+    prompt_logprobs: bool = False
 
 
 class FilterRule(_Fact, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from evalkit.types.chat import Message, Settings
+from evalkit.types.score import MetricKind
 
 Sensitivity = Literal["public", "internal", "confidential", "regulated"]
 
@@ -66,13 +67,33 @@ class DatasetSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     streaming: bool = False
 
 
+class LmEvalSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Samples that tasks of lm-eval make.
+
+    `tasks` are names of tasks, groups or tags; `include_path` is a folder of your own ones (relative to the
+    suite's). `limit` is documents per task. `num_fewshot` and `gen_kwargs` override the tasks', as the
+    options of `lm_eval` do. `gen_prefix: send` allows tasks that begin the model's answer. `kinds` says what
+    the values of metrics with code of their own are (`binary`, `fraction`; `number` if not said).
+    """
+
+    tasks: tuple[str, ...]
+    include_path: str | None = None
+    num_fewshot: int | None = None
+    fewshot_as_multiturn: bool = True
+    fewshot_seed: int = 1234
+    limit: int | None = None
+    gen_kwargs: dict[str, Any] = {}
+    gen_prefix: Literal["refuse", "send"] = "refuse"
+    kinds: dict[str, MetricKind] = {}
+
+
 class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One `suite.yaml`.
 
     `samples` is a JSONL file beside it, a `datasets` source, or `<source>:<what>` for a module of
-    `evalkit.catalog.sources`. `primary` names the metric that stands for
-    the suite's quality; `family` groups suites in the report's matrix. `generation` are the settings of
-    every request unless a solver says otherwise; `system` is sent as the system message if given.
+    `evalkit.catalog.sources`; in its place, `lm_eval` names tasks of lm-eval. `primary` names the metric that
+    stands for the suite's quality; `family` groups suites in the report's matrix. `generation` are the
+    settings of every request unless a solver says otherwise; `system` is sent as the system message if given.
     """
 
     id: str
@@ -81,10 +102,11 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     description: str
     licence: str
     source: str
-    samples: str | DatasetSource
     generation: Settings
     primary: str
     scorers: tuple[Plugin, ...]
+    samples: str | DatasetSource | None = None
+    lm_eval: LmEvalSource | None = None
     solver: Plugin = Plugin(name="answer")
     family: str | None = None
     sensitivity: Sensitivity = "public"

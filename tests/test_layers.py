@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("report",),
     ("embedded", "exporters"),
     ("app", "testing"),
-    ("cli", "pytest_plugin"),
+    ("api", "cli", "pytest_plugin"),
     ("__main__",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -107,3 +107,32 @@ ESTIMATES = {
     "unscored": Column("int64", "planned observations without a score; not in `n`"),
     "note": Column("str", "why a value or an end is missing"),
 }
+
+DIFFERENCES = {
+    "subject": Column("str", "what is compared"),
+    "reference": Column("str", "what it is compared with"),
+    "suite": Column("str", "suite; missing for differences over all suites"),
+    "measure": Column("str", "figure, as `docs/statistics.md` names it"),
+    "form": Column("str", "`difference` (subject minus reference) or `ratio` (subject over reference)"),
+    "value": Column("float64", "the difference or ratio; missing if there are no data"),
+    "low": Column("float64", "lower end of its interval"),
+    "high": Column("float64", "upper end of its interval"),
+    "level": Column("float64", "level of the two-sided interval"),
+    "n": Column("int64", "common observations"),
+    "clusters": Column("int64", "independent groups among them"),
+    "better": Column("int64", "common samples on which the subject is better"),
+    "worse": Column("int64", "common samples on which the subject is worse"),
+    "only_one": Column("int64", "samples that just one of the two delivered"),
+    "p_value": Column("float64", "p-value of the test alone"),
+    "adjusted": Column("float64", "the same after Holm's correction over all tests of the comparison"),
+    "significant": Column("bool", "`adjusted` is at most the error rate"),
+    "detectable": Column("float64", "smallest true difference found with 80 % power; missing for ratios"),
+}
+
+OUTCOMES = {
+    "endpoint": Column("str", "endpoint that was asked"),
+    "suite": Column("str", "suite id"),
+    "outcome": Column("str", "layer that decided how the request ended"),
+    "count": Column("int64", "generations that ended so"),
+    "example": Column("str", "message of one failure; empty if there was none"),
+}

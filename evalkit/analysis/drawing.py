@@ -133,7 +133,7 @@ def _drawn(rule: Rule, case: Case, orders: Mapping[str, Order]) -> Drawn:
     theirs = quantity.make(yours)
     if theirs is None:
         return Drawn(total=total, candidate=candidate)
-    both = ours.table.join(theirs.table[["x"]], rsuffix="_other", how="inner")
+    both = ours.table.join(theirs.table[["x"]].rename(columns={"x": "x_other"}), how="inner")
     return Drawn(
         total=total,
         candidate=candidate,

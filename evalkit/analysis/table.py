@@ -61,6 +61,11 @@ def scored_table(runs: Sequence[RunData], frames: Frames) -> Any:
     return _with_questions(_with_scores(table, frames.scores), runs)
 
 
+def wide(frames: Frames) -> Any:
+    """Trials, and a column `score:METRIC` for each metric that any scorer gave; missing if unscored."""
+    return _with_scores(frames.trials, frames.scores)
+
+
 def tagged(table: Any, tag: str) -> Any:
     """The trials whose sample has a tag."""
     return table[table["tags"].map(lambda tags: isinstance(tags, str) and tag in tags.split("\n"))]

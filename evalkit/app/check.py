@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from evalkit import plugins
+from evalkit.app.loop import run_loop
 from evalkit.catalog.providers import endpoint_named, load_provider, resolve
 from evalkit.errors import EvalkitError, UsageError
 from evalkit.types.chat import Message, Request, Settings
@@ -64,7 +64,7 @@ def check_endpoints(name: str) -> list[Checked]:
         endpoints = [resolve(provider, declaration) for declaration in provider.endpoints]
     if not endpoints:
         raise UsageError(f"Provider {name!r} declares no endpoint; name one as {name}:model.")
-    return asyncio.run(_check_all(endpoints))
+    return run_loop(_check_all(endpoints))
 
 
 async def _check_all(endpoints: list[Endpoint]) -> list[Checked]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import yaml
 
+from evalkit.app.loop import run_loop
 from evalkit.catalog.providers import load_provider, resolve
 from evalkit.errors import InfrastructureError, UsageError
 from evalkit.store.folder import replace_file
@@ -42,7 +42,7 @@ def discover(router: str, model: str) -> Discovered:
     provider = load_provider(router).provider
     if provider.adapter != "openrouter":
         raise UsageError(f"{router!r} lists no endpoints of models; `discover` knows OpenRouter's listing.")
-    listing = asyncio.run(_ask(provider, model))
+    listing = run_loop(_ask(provider, model))
     today = datetime.now(UTC).date().isoformat()
     url = f"{provider.base_url}/models/{model}/endpoints"
     hosts = _hosts(listing.hosts, Source(url=f"{provider.base_url}/providers", read=today))

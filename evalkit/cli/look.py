@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from evalkit.cli.root import Json, app, echo_json, table
-from evalkit.errors import MissingDataError
 
 suites_app = typer.Typer(help="List, check and describe suites.", invoke_without_command=True)
 providers_app = typer.Typer(help="List, show and check providers.", invoke_without_command=True)
@@ -20,11 +19,9 @@ def list_suites(context: typer.Context, json: Json = False) -> None:
     """List suites: your own in ./suites, then the shipped ones."""
     if context.invoked_subcommand is not None:
         return
-    from evalkit.catalog.strict import load_yaml
-    from evalkit.catalog.suites import FILE, suite_folders
-    from evalkit.types.suite import Suite
+    from evalkit.app.suites import every_suite
 
-    suites = [load_yaml(folder / FILE, Suite) for folder in suite_folders().values()]
+    suites = every_suite()
     if json:
         echo_json(suites)
         return
@@ -38,29 +35,18 @@ def check(
     json: Json = False,
 ) -> None:
     """Validate suites: every file, sample, solver and scorer. Errors say file:line and path."""
-    from evalkit import plugins
-    from evalkit.catalog.suites import load_suite, suite_folders
+    from evalkit.app.suites import check_suites
 
-    found, missing = [], []
-    for name in names or list(suite_folders()):
-        try:
-            loaded = load_suite(name)
-        except MissingDataError as error:
-            if names:
-                raise
-            missing.append([name, "not installed", str(error)])
-            continue
-        plugins.solver(loaded.suite.solver)
-        for plugin in loaded.suite.scorers:
-            plugins.scorer(plugin)
-        found.append({"suite": loaded.suite.id, "samples": len(loaded.samples), "hash": loaded.hash})
+    found, missing = check_suites(names or ())
     if json:
         echo_json(found)
         return
-    rows = [[str(f["suite"]), str(f["samples"]), str(f["hash"])[:12]] for f in found]
-    table("Sound suites", ["suite", "samples", "hash"], rows)
+    table(
+        "Sound suites", ["suite", "samples", "hash"], [[f.suite, str(f.samples), f.hash[:12]] for f in found]
+    )
     if missing:
-        table("Data of others that is not here", ["suite", "samples", "how to get it"], missing)
+        rows = [[name, "not installed", how] for name, how in missing.items()]
+        table("Data of others that is not here", ["suite", "samples", "how to get it"], rows)
 
 
 @suites_app.command()

@@ -1,0 +1,125 @@
+"""Functions that say what runs show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+import msgspec
+
+from evalkit.api.objects import Comparison, Run, Verdict
+from evalkit.api.options import (
+    Asking,
+    Conduct,
+    PathLike,
+    Selection,
+    check_names,
+    conducted,
+    results_of,
+    watcher,
+)
+from evalkit.api.options import selected as asked
+from evalkit.api.running import folder_of
+from evalkit.app.gate import judge
+from evalkit.app.report import measure, report_on
+from evalkit.app.sequential import Gating
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+def compare(*names: Run | PathLike, results: PathLike = "results") -> Comparison:
+    """Compare runs or endpoints on the samples that both were asked.
+
+    Args:
+        *names: Runs, and endpoints or providers in them; without a run, those of the latest. The first
+            endpoint is the reference. Without an endpoint all are compared with the first run's reference.
+        results: Folder of runs.
+
+    Raises:
+        UsageError: a name is neither, or what is named has nothing in common.
+        StoreError: a run is missing or damaged.
+    """
+    named = [str(name.folder) if isinstance(name, Run) else str(name) for name in names] or ["latest"]
+    return Comparison(*measure(named, Path(results)))
+
+
+def gate(
+    file: PathLike,
+    runs: Run | PathLike | Sequence[Run | PathLike] = (),
+    *,
+    candidate: str | None = None,
+    baseline: Run | str | None = None,
+    results: PathLike = "results",
+) -> Verdict:
+    """Hold runs against a gate file.
+
+    Args:
+        file: Gate file (YAML).
+        runs: Runs that hold the candidate; none for the one that the gate file names.
+        candidate: Endpoint or provider to judge; may be left out if there is just one beside the baseline.
+        baseline: Another run, or an endpoint or provider of these; their reference by default.
+        results: Folder of runs.
+
+    Raises:
+        UsageError: a name is unknown, or the sides cannot be compared.
+        DefinitionError: the file breaks its schema.
+        StoreError: a run is missing or damaged.
+    """
+    named = (runs,) if isinstance(runs, Run | str | Path) else tuple(runs)
+    other = str(baseline.folder) if isinstance(baseline, Run) else baseline
+    where = Path(results)
+    folders = [str(folder_of(run, where)) for run in named]
+    return Verdict(judge(folders, Path(file), candidate=candidate, baseline=other, results=where))
+
+
+def gate_sequentially(
+    suites: str | Sequence[str],
+    file: PathLike,
+    *,
+    candidate: str,
+    baseline: str | None = None,
+    told: Callable[[str], None] | None = None,
+    **options: Unpack[Asking],
+) -> Verdict:
+    """Ask suites batch by batch, just as many samples as it takes to decide a gate.
+
+    Args:
+        suites: Suites by id or folder.
+        file: Gate file (YAML); a rule on a share can be decided early.
+        candidate: Endpoint to judge, `provider:model`.
+        baseline: Another endpoint, or a recorded run.
+        told: Is given one line after each look.
+        **options: `Selection` without endpoints, and `Conduct`.
+
+    Raises:
+        EvalkitError: as `run` and `gate`.
+    """
+    check_names(options, Selection, Conduct)
+    gating = Gating(
+        msgspec.structs.replace(asked(suites, options), on=()),
+        Path(file),
+        candidate=candidate,
+        baseline=baseline,
+        results=results_of(options),
+    )
+    return Verdict(gating.run(conducted(options), watcher(options), told or (lambda _: None)))
+
+
+def write_report(
+    runs: Run | PathLike | Sequence[Run | PathLike], path: PathLike, *, results: PathLike = "results"
+) -> Path:
+    """Write one self-contained HTML report of one or more runs.
+
+    Args:
+        runs: One run or several.
+        path: The HTML file.
+        results: Folder of runs.
+
+    Raises:
+        StoreError: a run is missing or damaged.
+        InfrastructureError: the file cannot be written.
+    """
+    named = (runs,) if isinstance(runs, Run | str | Path) else tuple(runs)
+    report_on([folder_of(run, Path(results)) for run in named], Path(path))
+    return Path(path)

@@ -1,0 +1,57 @@
+"""Says which suites there are, and whether they are sound."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from evalkit import plugins
+from evalkit.catalog.strict import load_yaml
+from evalkit.catalog.suites import FILE, load_suite, suite_folders
+from evalkit.errors import MissingDataError
+from evalkit.types.suite import Suite
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Sound(msgspec.Struct, frozen=True, kw_only=True):
+    """A suite of which every file, sample, solver and scorer can be read; `hash` is that of its content."""
+
+    suite: str
+    samples: int
+    hash: str
+
+
+def every_suite() -> list[Suite]:
+    """The definitions of all suites, your own in ./suites first."""
+    return [load_yaml(folder / FILE, Suite) for folder in suite_folders().values()]
+
+
+def check_suites(names: Sequence[str] = ()) -> tuple[list[Sound], dict[str, str]]:
+    """Read suites whole; without names, all of them.
+
+    Returns:
+        The sound ones, and for each whose data is not on this machine how to get it.
+
+    Raises:
+        DefinitionError: a file breaks its schema.
+        UnknownNameError: there is no such suite, solver or scorer.
+        MissingDataError: a suite that was named needs data that is not here.
+    """
+    found: list[Sound] = []
+    missing: dict[str, str] = {}
+    for name in names or list(suite_folders()):
+        try:
+            loaded = load_suite(name)
+        except MissingDataError as error:
+            if names:
+                raise
+            missing[name] = str(error)
+            continue
+        plugins.solver(loaded.suite.solver)
+        for plugin in loaded.suite.scorers:
+            plugins.scorer(plugin)
+        found.append(Sound(suite=loaded.suite.id, samples=len(loaded.samples), hash=loaded.hash))
+    return found, missing

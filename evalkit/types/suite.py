@@ -45,13 +45,32 @@ class SampleFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ids: tuple[str, ...] = ()
 
 
+class FewShot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Examples that are shown before each question: `n` rows drawn by `seed`, the same for all samples.
+
+    They come from `split`, or from the local file `path`, of the same data set unless given; `where` filters
+    them. `user` and `assistant` are templates over an example that become turns before the sample's own; or
+    the templates of `fields` use them as the list `fewshot`.
+    """
+
+    n: int
+    split: str | None = None
+    path: str | None = None
+    seed: int = 0
+    where: str | None = None
+    user: str | None = None
+    assistant: str | None = None
+
+
 class DatasetSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Samples read by Hugging Face `datasets`.
 
-    `path` is a hub id or a local Parquet, CSV, JSONL or Arrow file (relative to the suite's folder). With
+    `path` is a hub id or a local Parquet, CSV, JSONL or Arrow file, or a pattern of such files (relative to
+    the suite's folder). With
     `package`, it is a data file inside of that installed Python package, which is read and never imported;
     `extra` is the extra of evalkit that installs it. `fields` maps sample fields to sandboxed Jinja templates
-    or expressions over a row.
+    or expressions over a row. `where` is an expression; rows for which it is false are left out. `limit` is
+    the number of samples after that. With `streaming`, rows are read one by one and not kept.
     """
 
     path: str
@@ -65,6 +84,7 @@ class DatasetSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     shuffle_seed: int | None = None
     limit: int | None = None
     streaming: bool = False
+    fewshot: FewShot | None = None
 
 
 class LmEvalSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CONSTRAINTS := constraints.txt
 
-.PHONY: help benchmark example demo test test-slow check format lint types serve report clean
+.PHONY: help benchmark interop example demo test test-slow check format lint types serve report clean
 .DEFAULT_GOAL := help
 
 help: ## List the commands
@@ -39,7 +39,20 @@ demo: $(VENV)/.demo ## Three suites on three hosts of the same real weights: rep
 serve: $(VENV)/.demo ## Serve the embedded weights as three hosts
 	$(BIN)/evalkit serve
 
-test: $(VENV)/.dev ## Run the tests, the whole path on real weights among them
+# What reads our exports in the tests: inspect-ai, the validator of Every Eval Ever (which asks for Python 3.12,
+# but runs on 3.11), and MLflow's server without what only training needs.
+INTEROP := .venv-interop
+INTEROP_PIP := $(INTEROP)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints-interop.txt
+$(INTEROP)/.ready: Makefile constraints-interop.txt
+	$(PYTHON) -m venv $(INTEROP)
+	$(INTEROP_PIP) inspect-ai mlflow-skinny alembic sqlalchemy flask flask-cors graphene huey pandas
+	$(INTEROP_PIP) --no-deps mlflow mlflow-tracing skops
+	$(INTEROP_PIP) --no-deps --ignore-requires-python every-eval-ever
+	@touch $@
+
+interop: $(INTEROP)/.ready ## Install the other tools that tests/interop checks our files with
+
+test: $(VENV)/.dev interop ## Run the tests, the whole path on real weights among them
 	$(BIN)/python -m pytest
 
 test-slow: $(VENV)/.dev ## Run the long simulations and randomized matrices too
@@ -64,4 +77,4 @@ benchmark: $(VENV)/.dev ## Measure the engine beside bare clients, and rewrite d
 	$(BIN)/python -m benchmarks.engine
 
 clean: ## Remove the virtual environment and caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) $(INTEROP) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

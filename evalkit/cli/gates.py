@@ -53,7 +53,10 @@ def compare(
 
     summary, comparisons = measure(names, results)
     if json:
-        echo_json({"summary": summary, "comparisons": comparisons})
+        # JSON has no keys of two parts.
+        best = [{"suite": s, "measure": m, "endpoint": e} for (s, m), e in comparisons.best.items()]
+        found = {name: getattr(comparisons, name) for name in comparisons.__struct_fields__}
+        echo_json({"summary": summary, "comparisons": {**found, "best": best}})
         return
     print_comparison(summary, comparisons)
 

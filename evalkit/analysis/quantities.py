@@ -124,7 +124,7 @@ def _scored(part: Table, column: str) -> Units | None:
 
 def _quality_planned(part: Table) -> Units:
     run = _run(part)
-    unjudged = run["delivered"] & run["value"].isna()
+    unjudged = (run["delivered"] & run["value"].isna()) | ~run["judgeable"]
     unscored = int(unjudged.sum())
     if unscored and not (run["delivered"] & run["value"].notna()).any():
         return _units(run[:0], 0.0, (0, unscored), "no delivered answer has a score")

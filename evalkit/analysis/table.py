@@ -32,6 +32,7 @@ def scored_table(runs: Sequence[RunData], frames: Frames) -> Any:
     """Trials with these columns more.
 
     value label      of the suite's primary metric; missing if unscored
+    judgeable        its sample can have that metric: false if the metric's scorer gave others only
     bounded          that metric lies in [0, 1]
     success          it says whether the task was done, so that a cost per success means something
     higher_is_better
@@ -57,6 +58,7 @@ def scored_table(runs: Sequence[RunData], frames: Frames) -> Any:
     table["higher_is_better"] = suites.map({s: m is None or m.higher_is_better for s, m in primary.items()})
     wanted = suites.map({s: m.name if m else None for s, m in primary.items()})
     table = _join(table, frames.scores, wanted, {"value": "value", "label": "label"})
+    table["judgeable"] = _judgeable(table, frames.scores, wanted)
     _add_classes(table, frames.scores, metrics)
     return _with_questions(_with_scores(table, frames.scores), runs)
 
@@ -111,6 +113,20 @@ def _join(table: Any, scores: Any, wanted: Any, columns: dict[str, str]) -> Any:
     keyed = table.assign(metric=wanted)
     chosen = scores[[*_KEY, "metric", *columns]].rename(columns=columns)
     return keyed.merge(chosen, on=[*_KEY, "metric"], how="left").drop(columns="metric")
+
+
+def _judgeable(table: Any, scores: Any, wanted: Any) -> list[bool]:
+    """Whether each trial's sample can have the metric of its row: tasks of one suite may differ in theirs."""
+    primary = dict(zip(table["suite"], wanted, strict=True))
+    rows = list(zip(_keys(scores), scores["suite"], scores["scorer"], scores["metric"], strict=True))
+    givers = {(suite, scorer) for _, suite, scorer, metric in rows if metric == primary.get(suite)}
+    having = {key for key, suite, _, metric in rows if metric == primary.get(suite)}
+    told = {key for key, suite, scorer, _ in rows if (suite, scorer) in givers}
+    return [key in having or key not in told for key in _keys(table)]
+
+
+def _keys(table: Any) -> list[tuple[Any, ...]]:
+    return list(zip(*(table[name] for name in _KEY), strict=True))
 
 
 def _with_scores(table: Any, scores: Any) -> Any:

@@ -36,15 +36,14 @@ class LmEval:
 
     def solve(self, sample: Sample, suite: Suite) -> Work:
         """See `evalkit.ports.core.Solver`."""
-        document = document_of(sample)
         generations: list[Generation] = []
         transcript: tuple[Message, ...] = ()
         for request in self._requests(sample, suite):
             generation: Generation = yield Generate(request=request)
             generations.append(generation)
             transcript = (*transcript, *request.messages, *spoken(generation))
-            if generation.outcome.is_failure and document.pairs:
-                break  # without one of them none of the rest can be compared
+            if generation.outcome.is_failure:
+                break  # without one of them the rest cannot be scored
         return Solution(generations=tuple(generations), transcript=transcript)
 
     def _requests(self, sample: Sample, suite: Suite) -> list[Request]:

@@ -115,9 +115,6 @@ def test_the_users_own_copy_is_shuffled_too(load: Load, workdir: Path) -> None:
     (workdir / "data" / "own.json").write_text(json.dumps(ROWS), encoding="utf-8")
     shuffled = [s.input for s in load(path="elsewhere.jsonl", shuffle_seed=3).samples]
     assert sorted(shuffled) == sorted(f"Q: {row['q']}" for row in ROWS)
-    assert (
-        shuffled == [s.input for s in load(path="rows.jsonl", shuffle_seed=3).samples] or len(shuffled) == 20
-    )
     assert shuffled != [f"Q: {row['q']}" for row in ROWS]
 
 

@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CONSTRAINTS := constraints.txt
 
-.PHONY: help benchmark interop example demo test test-slow check format lint types serve report clean
+.PHONY: help benchmark docs interop example demo test test-slow check format lint types serve report clean
 .DEFAULT_GOAL := help
 
 help: ## List the commands
@@ -73,8 +73,11 @@ example: $(VENV)/.demo ## Run the demonstration, and rebuild reports/example.htm
 	$(BIN)/evalkit demo
 	cp reports/demo.html reports/example.html
 
+docs: $(VENV)/.dev ## Build the documentation into site/; a broken link is an error
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs site
+
 benchmark: $(VENV)/.dev ## Measure the engine beside bare clients, and rewrite docs/performance.md
 	$(BIN)/python -m benchmarks.engine
 
 clean: ## Remove the virtual environment and caches
-	rm -rf $(VENV) $(INTEROP) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) $(INTEROP) site docs/reference/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

@@ -69,7 +69,7 @@ class Run:
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        """Its endpoints, `provider:model`; the reference may be any of them."""
+        """Ids of its endpoints; the reference may be any of them."""
         return tuple(endpoint.id for endpoint in self.manifest.endpoints)
 
     @property

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +16,14 @@ from evalkit.errors import ExitCode
 from evalkit.stats.paired import paired_difference
 from evalkit.testing import Behaviour, FakeProvider
 from evalkit.types.gate import WORDS, Gate, RelativeGuard, Rule, Sequential
+from tests.docs import pages
+from tests.docs.pages import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "gates.md").read_text(encoding="utf-8")
+PAGE = (pages.ROOT / "docs" / "gates.md").read_text(encoding="utf-8")
+blocks = partial(pages.blocks, PAGE)
 
 
 def section(title: str) -> str:
@@ -37,13 +37,9 @@ def rows(title: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-
-
 def commands() -> Iterator[str]:
     for block in blocks("sh"):
-        yield from block.strip().splitlines()
+        yield from pages.commands(block)
 
 
 @pytest.mark.parametrize(
@@ -105,26 +101,12 @@ def hosts(workdir: Path, make_suite: Callable[..., None], declare: Callable[...,
         yield
 
 
-def shell(command: str) -> subprocess.CompletedProcess[str]:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(
-        ["bash", "-c", command.replace("pytest ", "pytest -p evalkit.pytest_plugin ", 1)]
-        if command.startswith("pytest")
-        else ["bash", "-c", command],
-        env={**os.environ, "PATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
-
-
 @pytest.mark.usefixtures("hosts")
 @pytest.mark.timeout(600)
 def test_every_command_does_what_the_page_says() -> None:
     for command in commands():
-        done = shell(command)
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        done = run(command)
+        assert done.code == 0, f"{command}\n{done.said}"
     assert {path.name for path in Path.cwd().glob("gate.*")} == {
         "gate.md",
         "gate.json",
@@ -141,15 +123,14 @@ def test_the_gitlab_job_runs() -> None:
     job = yaml.safe_load(block)["gate"]
     assert job["allow_failure"]["exit_codes"] == [int(ExitCode.INCONCLUSIVE)]
     for command in job["script"]:
-        done = shell(command)
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        done = run(command)
+        assert done.code == 0, f"{command}\n{done.said}"
     for path in (*job["artifacts"]["paths"], job["artifacts"]["reports"]["junit"]):
         assert Path(path).is_file()
 
 
 def test_the_github_job_uses_inputs_that_exist() -> None:
-    root = Path(__file__).resolve().parents[2]
-    action = yaml.safe_load((root / "action.yml").read_text(encoding="utf-8"))
+    action = yaml.safe_load((pages.ROOT / "action.yml").read_text(encoding="utf-8"))
     (block,) = (block for block in blocks("yaml") if block.startswith("jobs:"))
     steps = yaml.load(block, Loader=yaml.BaseLoader)["jobs"]["gate"]["steps"]
     (own,) = (step for step in steps if "evalkit" in step["uses"])

@@ -169,6 +169,11 @@ def _loaded(manager: Any, name: str) -> Any:
     try:
         return manager.load([name])
     except Exception as error:  # noqa: BLE001  # task files run code of others, which may raise anything
+        if isinstance(error, ImportError) and error.name:
+            raise MissingDataError(
+                f"Task {name!r} of lm-eval needs the Python package {error.name!r}, which is not installed; "
+                "install it (lm-eval has extras for some tasks)."
+            ) from None
         offline = " ($HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
         raise UsageError(
             f"Task {name!r} of lm-eval cannot be loaded{offline}: {_reason(error)}; check its files, or give "

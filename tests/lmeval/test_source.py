@@ -13,7 +13,7 @@ import pytest
 
 from evalkit.app.setup import RunOptions, prepare
 from evalkit.catalog.suites import load_suite
-from evalkit.errors import DefinitionError, EvalkitError, UnknownNameError, UsageError
+from evalkit.errors import DefinitionError, EvalkitError, MissingDataError, UnknownNameError, UsageError
 from evalkit.lmeval.samples import document_of
 from evalkit.testing import FakeProvider
 from evalkit.types.chat import Message
@@ -153,6 +153,7 @@ REFUSED: list[tuple[str, str, type[EvalkitError], str]] = [
         "gone.jsonl",
     ),
     ("dataset_path: org/not-here\ndataset_kwargs: null", "hub", UsageError, r"\$HF_HUB_OFFLINE is set"),
+    ("process_docs: !function importing.docs", "needy", MissingDataError, "Python package 'not_a_package'"),
     ("generation_kwargs: {until: ['x']}", "endless", DefinitionError, "sets no max_gen_toks"),
 ]
 
@@ -161,6 +162,7 @@ REFUSED: list[tuple[str, str, type[EvalkitError], str]] = [
 def test_what_cannot_be_done_is_refused_in_one_sentence(
     suite_of: Suite, tasks: Path, text: str, name: str, kind: type[EvalkitError], words: str
 ) -> None:
+    (tasks / "tasks" / "importing.py").write_text("import not_a_package\n", encoding="utf-8")
     task(tasks, name, text)
     with pytest.raises(kind, match=words) as caught:
         load_suite(suite_of("exact_match,strict-match", tasks=[name]))

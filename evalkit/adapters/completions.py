@@ -67,8 +67,10 @@ def decode(reply: Reply, endpoint: Endpoint, request: Request) -> Decoded:
     """Read a reply, whatever it is."""
     body = json_object(reply.body)
     gathered = gather(reply)
-    if body is None or reply.status is None or gathered is None or gathered.error is not None:
+    if reply.status is None or gathered is None or gathered.error is not None:
         return read(gathered, reply, endpoint, request)
+    if reply.error is not None or body is None:
+        return read(None, msgspec.structs.replace(reply, body=b""), endpoint, request)
     try:
         choice = body["choices"][0]
         given = msgspec.convert(choice["logprobs"], _Logprobs)

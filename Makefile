@@ -74,7 +74,7 @@ example: $(VENV)/.demo ## Run the demonstration, and rebuild reports/example.htm
 	cp reports/demo.html reports/example.html
 
 docs: $(VENV)/.dev ## Build the documentation into site/; a broken link is an error
-	$(BIN)/python -m sphinx -q -W --keep-going -b html docs site
+	$(BIN)/python -m sphinx -q -a -E -W --keep-going -b html docs site
 
 benchmark: $(VENV)/.dev ## Measure the engine beside bare clients, and rewrite docs/performance.md
 	$(BIN)/python -m benchmarks.engine

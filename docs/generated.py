@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+_WORDS = {"str": "text", "Path": "path", "int": "whole number", "float": "number"}
 _TABLES = ("GENERATIONS", "TRIALS", "SCORES", "ESTIMATES", "DIFFERENCES", "OUTCOMES")
 
 
@@ -79,6 +80,7 @@ def _parameters(command: Any) -> str:
         many = "list[" in str(annotation)
         shown = "required" if p.required else "" if p.default in (None, (), [], False) else f"`{p.default}`"
         kind = "" if annotation is bool else _type(annotation).removeprefix("list[").removesuffix("]")
+        kind = _WORDS.get(kind, kind)
         rows.append([", ".join(f"`{n}`" for n in names) + ("…" if many else ""), kind, shown, p.help or ""])
     return _table(["parameter", "takes", "default", "meaning"], rows) if rows else ""
 
@@ -101,7 +103,8 @@ def definitions() -> str:
             if struct in told:
                 continue
             told.add(struct)
-            parts += [f"### {struct.__name__}", _doc(struct), _fields(struct)]
+            heading = "" if struct is root else f"### {struct.__name__}"
+            parts += [heading, _doc(struct), _fields(struct)]
             waiting += _structs_in(struct)
     return _page(parts)
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _SUITE = """\
-id: support
 version: "1"
 title: Support
 description: Questions with a fixed answer.
@@ -37,6 +36,8 @@ primary: match
 scorers: [{name: match}]
 """
 
+_ANSWER = {"endpoint": "lab:model", "response": "four"}
+
 
 def right(body: dict[str, Any], most: int) -> Behaviour:
     """The right answer, at a length that depends on the question."""
@@ -46,16 +47,19 @@ def right(body: dict[str, Any], most: int) -> Behaviour:
 
 @pytest.fixture
 def world(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
-    """The hosts `lab` and `cutrate`, every shipped host, the suite `support`, and the pages' gate files.
+    """The hosts `lab` and `cutrate`, every shipped host, two suites, recorded answers, the pages' gate files.
 
     Gives a function that saves a file of a page; the URL in a provider's file becomes that of a fake host.
     """
     shutil.copy(DEMO_GATE, "gate.yaml")
-    support = Path("suites", "support")
-    support.mkdir(parents=True)
-    (support / "suite.yaml").write_text(_SUITE, encoding="utf-8")
-    rows = [{"id": f"s{n:04}", "input": f"question {n}", "target": "four"} for n in range(60)]
-    (support / "samples.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    for suite in ("support", "my-suite"):
+        folder = Path("suites", suite)
+        folder.mkdir(parents=True)
+        (folder / "suite.yaml").write_text(f"id: {suite}\n{_SUITE}", encoding="utf-8")
+        rows = [{"id": f"s{n:04}", "input": f"question {n}", "target": "four"} for n in range(60)]
+        (folder / "samples.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    given = [_ANSWER | {"sample": row["id"], "prompt": row["input"]} for row in rows]
+    Path("answers.jsonl").write_text("\n".join(map(json.dumps, given)), encoding="utf-8")
     shipped = [declared.provider for declared in load_providers().values()]
     Path("providers").mkdir()
     before = dict(os.environ)

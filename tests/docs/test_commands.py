@@ -19,6 +19,8 @@ NOT_RUN = {
     r"evalkit serve": "serves until Ctrl-C; tests/end_to_end/test_embedded.py does, on the real weights",
     r"pip install ": "needs a network",
     r"vllm serve ": "needs a graphics card and 700 GB of weights",
+    r"evalkit import logs/": "needs a log of Inspect; tests/interop/test_inspect.py has Inspect write some",
+    r"evalkit export .* --format mlflow": "needs a server; tests/exporters/test_exporters.py logs to MLflow",
     r"evalkit run .* --executor ray": "needs a cluster; tests/end_to_end/test_cluster.py makes one",
 }
 WRONG = {
@@ -84,3 +86,13 @@ def test_nothing_is_excused_that_no_page_says() -> None:
 def test_there_is_nothing_but_commands_in_shell_blocks() -> None:
     for command in every_command():
         assert re.match(r"(evalkit|make|pytest|pip|export|vllm|docker|podman|python|\.) ", command), command
+
+
+def test_no_command_hides_in_a_block_without_a_language() -> None:
+    for page in pages():
+        inside, plain = False, False
+        for line in page.read_text(encoding="utf-8").splitlines():
+            if line.startswith("```"):
+                inside, plain = not inside, line == "```"
+            elif inside and plain:
+                assert not re.match(r"(evalkit|make|pytest|pip) ", line), f"{page.name}: {line}"

@@ -87,6 +87,9 @@ def _documents(
     name: str, task: Any, groups: tuple[str, ...], source: LmEvalSource, suite: Suite
 ) -> list[Sample]:
     chat = task.OUTPUT_TYPE == "generate_until"
+    task.set_fewshot_seed(
+        seed=source.fewshot_seed
+    )  # each time: the task keeps its generator between readings
     try:
         task.build_all_requests(
             limit=source.limit,

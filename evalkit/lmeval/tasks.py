@@ -227,4 +227,3 @@ def _configure(task: Any, source: LmEvalSource) -> None:
         task.set_config(key="num_fewshot", value=source.num_fewshot)
     elif own is None:
         task.set_config(key="num_fewshot", value=0)
-    task.set_fewshot_seed(seed=source.fewshot_seed)

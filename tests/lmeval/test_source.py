@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -46,6 +47,41 @@ def test_documents_become_chats_with_the_tasks_own_settings(suite_of: Suite) -> 
     (scorer,) = loaded.suite.scorers
     assert scorer.options["tasks"]["sums"]["version"] == "3.0"
     assert scorer.options["version"] >= "0.4.13"
+
+
+def test_reading_twice_gives_the_same(suite_of: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = suite_of("exact_match,strict-match", tasks=["sums"])
+    first = load_suite(name).hash
+    assert load_suite(name).hash == first, "the task's generator goes on between readings"
+    monkeypatch.setattr("evalkit.lmeval.tasks._LOADED", {})
+    assert load_suite(name).hash == first, "and is new in another process"
+    other = suite_of("exact_match,strict-match", tasks=["sums"], fewshot_seed=5)
+    assert load_suite(other).hash != first
+
+
+GSM8K = """\
+include: {shipped}
+task: own_gsm8k
+dataset_path: json
+dataset_name: null
+dataset_kwargs: {{data_files: {{test: gsm.jsonl, train: gsm.jsonl}}}}
+"""
+
+
+def test_the_real_gsm8k_reads_data_of_yours(suite_of: Suite, tasks: Path) -> None:
+    import lm_eval.tasks
+
+    shipped = Path(str(lm_eval.tasks.__file__)).parent / "gsm8k" / "gsm8k.yaml"
+    rows = [{"question": f"What is {n} and 1?", "answer": f"It is {n + 1}.\n#### {n + 1}"} for n in range(9)]
+    (tasks / "gsm.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (tasks / "tasks" / "gsm.yaml").write_text(GSM8K.format(shipped=shipped), encoding="utf-8")
+    loaded = load_suite(
+        suite_of("exact_match,strict-match", generation={"max_tokens": 300}, tasks=["own_gsm8k"])
+    )
+    facts = loaded.suite.scorers[0].options["tasks"]["own_gsm8k"]
+    assert list(facts["filters"]) == ["strict-match", "flexible-extract"]
+    assert [m.role for m in loaded.samples[0].input] == ["user", "assistant"] * 5 + ["user"]  # type: ignore[union-attr]
+    assert document_of(loaded.samples[0]).settings["stop"] == ["Question:", "</s>", "<|im_end|>"]
 
 
 def test_few_shot_and_generation_can_be_overridden(suite_of: Suite) -> None:

@@ -36,10 +36,14 @@ class TaskFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Valued(msgspec.Struct, frozen=True):
-    """A document's value for a metric; None with the reason where there is none."""
+    """A document's value for a metric; None with the reason where there is none.
+
+    `answer` is the text that the filter took from the model's words.
+    """
 
     value: float | None
     reason: str = ""
+    answer: str | None = None
 
 
 def named(metric: str, filter_name: str) -> str:
@@ -114,8 +118,15 @@ def values(task: Any, facts: TaskFacts, document: Document, answers: Sequence[An
         results = task.process_results(document.doc, [one.filtered_resps[ensemble.name] for one in asked])
         for metric, how in facts.aggregations.items():
             shown = named(metric, ensemble.name)
-            found[shown] = _valued(results[metric], how) if metric in results else Valued(None, "not_given")
+            given = _valued(results[metric], how) if metric in results else Valued(None, "not_given")
+            found[shown] = msgspec.structs.replace(
+                given, answer=_taken(asked[0].filtered_resps[ensemble.name])
+            )
     return found
+
+
+def _taken(filtered: Any) -> str | None:
+    return filtered[:500] if isinstance(filtered, str) else None
 
 
 def _valued(value: Any, how: str) -> Valued:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from evalkit.errors import UsageError
-from evalkit.lmeval.metrics import TaskFacts, facts_of, values
+from evalkit.lmeval.metrics import TaskFacts, Valued, facts_of, values
 from evalkit.lmeval.samples import Document, document_of
 from evalkit.lmeval.tasks import load, undisturbed
 from evalkit.types.score import Metric, Score, Unscored
@@ -76,13 +76,7 @@ class LmEval:
         except Exception as error:  # noqa: BLE001  # the task's own code, which may raise anything
             detail = f"{type(error).__name__}: {error}"[:300]
             return [Unscored(metric=name, reason="task_error", detail=detail) for name in names]
-        shown = answers[0] if isinstance(answers[0], str) and len(answers) == 1 else None
-        return [
-            Score(metric=name, value=found[name].value, answer=shown[:500] if shown else None)  # type: ignore[arg-type]
-            if found[name].value is not None
-            else Unscored(metric=name, reason="no_value", detail=found[name].reason)
-            for name in names
-        ]
+        return [_row(name, found[name]) for name in names]
 
     def _task(self, name: str, facts: TaskFacts) -> Any:
         task = load(self._options.source, Path(self._options.folder)).tasks[name]
@@ -94,6 +88,12 @@ class LmEval:
                 f"lm-eval {self._options.version} or run again."
             )
         return task
+
+
+def _row(name: str, found: Valued) -> Score | Unscored:
+    if found.value is None:
+        return Unscored(metric=name, reason="no_value", detail=found.reason)
+    return Score(metric=name, value=found.value, answer=found.answer)
 
 
 def _answer(generation: Generation, document: Document) -> Any:

@@ -94,6 +94,9 @@ def test_equal_questions_are_answered_from_an_earlier_run(
     rows = [load_run(Path("results") / name).scores for name in ("r", "again")]
     first, second = ({(r.trial.sample, s.metric): s.value for r in n if (s := r.score)} for n in rows)
     assert first == second
+    answers = {(r.trial.sample, s.metric): s.answer for r in rows[0] if (s := r.score)}
+    assert answers["sums/0", STRICT] == "[invalid]", "the filter found no number after ####"
+    assert answers["sums/0", "exact_match,flexible-extract"] == "5."
 
 
 def test_a_run_is_scored_again_without_a_request(

@@ -162,6 +162,24 @@ _ALL = (
         denominator="answered, priced and scored trials of suites whose metric is a success",
     ),
     Measure(
+        key="time_per_success",
+        title="Time per success",
+        unit="seconds",
+        better="lower",
+        meaning="All seconds of waiting for the model, those of failures too, divided by the number of "
+        "successes. What tools and scorers take is not in it.",
+        denominator="answered and scored trials that were asked in this run, of suites whose metric is a "
+        "success",
+    ),
+    Measure(
+        key="tokens_per_success",
+        title="Tokens per success",
+        unit="tokens",
+        better="lower",
+        meaning="All input and output tokens, those of failures too, divided by the number of successes.",
+        denominator="answered and scored trials with usage, of suites whose metric is a success",
+    ),
+    Measure(
         key="tokens_in",
         title="Input tokens per sample",
         unit="tokens",

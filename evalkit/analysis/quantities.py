@@ -172,17 +172,23 @@ def _amount(column: str, factor: float, why: str) -> Callable[[Table], Units]:
     return make
 
 
-def _per_success(part: Table) -> Units | None:
-    part = part[part["success"]]
-    if part.empty:
-        return None
-    run = _run(part)
-    answered = run[run["answered"]]
-    gained = answered["value"].where(answered["delivered"], 0.0)
-    keep = answered["usd"].notna() & gained.notna()
-    missing = (len(run) - len(answered), int((~keep).sum()))
-    why = "unpriced" if answered["usd"].isna().all() else "no priced answer has a score"
-    return _units(answered[keep], answered["usd"][keep], missing, why, y=gained[keep])
+def _per_success(amount: Callable[[Table], Any], why: str) -> Callable[[Table], Units | None]:
+    """An amount over successes: `amount` gives it for answered trials, missing where it is not known."""
+
+    def make(part: Table) -> Units | None:
+        part = part[part["success"]]
+        if part.empty:
+            return None
+        run = _run(part)
+        answered = run[run["answered"]]
+        gained = answered["value"].where(answered["delivered"], 0.0)
+        spent = amount(answered)
+        keep = spent.notna() & gained.notna()
+        missing = (len(run) - len(answered), int((~keep).sum()))
+        told = why if spent.isna().all() else f"no answer has a score and a known amount ({why})"
+        return _units(answered[keep], spent[keep], missing, told, y=gained[keep])
+
+    return make
 
 
 def _passed(part: Table, k: int, every: bool) -> Units:
@@ -232,7 +238,24 @@ _FIXED = {
         ),
         Quantity(key="steered", kind="share", make=_class_share("steered", blocked_as=0.0), needs="valid"),
         Quantity(key="cost_per_1k", kind="mean", make=_amount("usd", 1000.0, "unpriced"), needs="answered"),
-        Quantity(key="cost_per_success", kind="per_success", make=_per_success, needs="answered"),
+        Quantity(
+            key="cost_per_success",
+            kind="per_success",
+            make=_per_success(lambda t: t["usd"], "unpriced"),
+            needs="answered",
+        ),
+        Quantity(
+            key="time_per_success",
+            kind="per_success",
+            make=_per_success(lambda t: t["total_s"].where(~t["reused"]), "no answer was timed"),
+            needs="answered",
+        ),
+        Quantity(
+            key="tokens_per_success",
+            kind="per_success",
+            make=_per_success(lambda t: t["input"] + t["output"], "the host reports no usage"),
+            needs="answered",
+        ),
         Quantity(
             key="tokens_in",
             kind="mean",

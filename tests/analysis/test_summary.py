@@ -97,6 +97,29 @@ def test_cost_per_success_counts_the_cost_of_failures() -> None:
     assert cost.value == pytest.approx(1.0)
 
 
+def test_time_and_tokens_per_success_count_failures_and_leave_reused_time_out() -> None:
+    fresh = one_host([Outcome.OK] * 4, [1.0, 0.0, 0.0, 1.0])
+    each = {key: fresh.find("lab:chat", key, "coding") for key in ("total_p50", "tokens_in", "tokens_out")}
+    for key, whole in (
+        ("time_per_success", each["total_p50"]),
+        ("tokens_per_success", None),
+    ):
+        found = fresh.find("lab:chat", key, "coding")
+        assert found is not None
+        assert found.n == 4
+        if whole is not None:
+            assert found.value == pytest.approx(2 * (whole.value or 0.0))
+    both = fresh.find("lab:chat", "tokens_per_success", "coding")
+    assert both is not None
+    assert each["tokens_in"] is not None
+    assert each["tokens_out"] is not None
+    assert both.value == pytest.approx(2 * ((each["tokens_in"].value or 0) + (each["tokens_out"].value or 0)))
+    reused = one_host([Outcome.OK] * 3, [1.0] * 3, source="an-earlier-run")
+    timed = reused.find("lab:chat", "time_per_success", "coding")
+    assert timed is not None
+    assert (timed.value, timed.unscored) == (None, 3)
+
+
 def test_latency_leaves_reused_answers_out() -> None:
     summary = one_host([Outcome.OK] * 3, [1.0] * 3, source="an-earlier-run")
     total = summary.find("lab:chat", "total_p50", "coding")

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evalkit import plugins
+from evalkit.catalog.datasets_source import is_on_the_hub
 from evalkit.catalog.strict import load_yaml
 from evalkit.catalog.suites import FILE, load_suite, suite_folders
 from evalkit.errors import MissingDataError
-from evalkit.types.suite import Suite
+from evalkit.types.suite import DatasetSource, Suite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 
 class Sound(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,10 +32,10 @@ def every_suite() -> list[Suite]:
 
 
 def check_suites(names: Sequence[str] = ()) -> tuple[list[Sound], dict[str, str]]:
-    """Read suites whole; without names, all of them.
+    """Read suites whole; without names, all of them but those whose rows would be fetched from the hub.
 
     Returns:
-        The sound ones, and for each whose data is not on this machine how to get it.
+        The sound ones, and for each whose data was not read, how to get it.
 
     Raises:
         DefinitionError: a file breaks its schema.
@@ -42,7 +44,10 @@ def check_suites(names: Sequence[str] = ()) -> tuple[list[Sound], dict[str, str]
     """
     found: list[Sound] = []
     missing: dict[str, str] = {}
-    for name in names or list(suite_folders()):
+    for name, folder in dict.fromkeys(names).items() or suite_folders().items():
+        if folder is not None and _is_on_the_hub(folder):
+            missing[name] = f"on the hub; `evalkit suites check {name}` fetches it"
+            continue
         try:
             loaded = load_suite(name)
         except MissingDataError as error:
@@ -55,3 +60,8 @@ def check_suites(names: Sequence[str] = ()) -> tuple[list[Sound], dict[str, str]
             plugins.scorer(plugin)
         found.append(Sound(suite=loaded.suite.id, samples=len(loaded.samples), hash=loaded.hash))
     return found, missing
+
+
+def _is_on_the_hub(folder: Path) -> bool:
+    samples = load_yaml(folder / FILE, Suite).samples
+    return isinstance(samples, DatasetSource) and is_on_the_hub(samples, folder)

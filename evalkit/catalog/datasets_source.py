@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from evalkit.catalog import json_lines
-from evalkit.errors import DefinitionError, UsageError
+from evalkit.errors import DefinitionError, MissingDataError, UsageError
 from evalkit.types.suite import DatasetSource, FewShot, Sample
 
 if TYPE_CHECKING:
@@ -70,6 +70,12 @@ def given_file(suite: str) -> Path | None:
     if len(found) > 1:
         raise UsageError(f"{found[0]} and {found[1]} both are data of suite {suite!r}; keep one.")
     return found[0] if found else None
+
+
+def is_on_the_hub(source: DatasetSource, folder: Path) -> bool:
+    """Whether reading a suite's rows asks the hub: they are no file, in no package, and not given."""
+    local = source.package is not None or _suffix(Path(source.path)) is not None
+    return not local and given_file(folder.name) is None
 
 
 class _Mapping:
@@ -172,7 +178,7 @@ def _in_package(source: DatasetSource, folder: Path) -> Path:
         path = Path(place) / source.path
         if path.is_file():
             return path
-    raise UsageError(
+    raise MissingDataError(
         f"Suite {folder.name!r} reads its data from the package {source.package}, which is not installed; "
         f"pip install 'evalkit[{source.extra}]', {_or_give(folder)}."
     )
@@ -235,7 +241,7 @@ def _loaded(source: DatasetSource, folder: Path, files: list[Path]) -> Iterator[
     try:
         import datasets
     except ImportError:
-        raise UsageError(
+        raise MissingDataError(
             f"{source.path}: this suite reads its data with `datasets`; pip install 'evalkit[datasets]', "
             f"{_or_give(folder)}."
         ) from None
@@ -252,7 +258,8 @@ def _loaded(source: DatasetSource, folder: Path, files: list[Path]) -> Iterator[
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         offline = " ($HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
         reason = str(error.__cause__ or error).split("\n")[0][:200]
-        raise UsageError(
+        kind = UsageError if files else MissingDataError
+        raise kind(
             f"{source.path}: the data set cannot be loaded{offline}: {reason}; "
             f"check id, revision and network, {_or_give(folder)}."
         ) from None

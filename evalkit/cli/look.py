@@ -45,7 +45,7 @@ def check(
         "Sound suites", ["suite", "samples", "hash"], [[f.suite, str(f.samples), f.hash[:12]] for f in found]
     )
     if missing:
-        rows = [[name, "not installed", how] for name, how in missing.items()]
+        rows = [[name, "not read", how] for name, how in missing.items()]
         table("Data of others that is not here", ["suite", "samples", "how to get it"], rows)
 
 

@@ -89,7 +89,9 @@ def test_where_it_is_not_there_suites_are_still_checked(tmp_path: Path) -> None:
 
     checked = evalkit("suites", "check")
     assert checked.returncode == 0, checked.stderr
-    assert "not installed" in checked.stdout
+    assert "bfcl-simple" in checked.stdout
+    assert "not read" in checked.stdout
+    assert "on the hub; `evalkit suites check bigcodebench` fetches it" in checked.stdout
     named = evalkit("suites", "check", "bfcl-simple")
     assert named.returncode == 2
     assert "pip install --no-deps bfcl-eval" in " ".join(named.stderr.split())

@@ -40,7 +40,11 @@ def commands() -> set[str]:
 
 TRIED: dict[str, list[str]] = {
     "run": ["run", "tiny", "--on", "fake:model", "--run", "r", "--progress", "json"],
+    "plan": ["plan", "tiny", "--on", "fake:model", "--gate", "g.yaml"],
     "resume": ["resume", "r"],
+    "recheck": ["recheck", "r"],
+    "import": ["import", "recorded.jsonl", "--run", "imported"],
+    "merge": ["merge", "r", "--run", "merged"],
     "score": ["score", "r"],
     "report": ["report", "r", "-o", "reports/r.html"],
     "compare": ["compare", "r"],
@@ -88,6 +92,8 @@ def test_no_command_lets_a_key_out(
 ) -> None:
     make_suite(6)
     Path("g.yaml").write_text(GATE, encoding="utf-8")
+    row = {"sample": "a", "prompt": "?", "response": "four", "endpoint": "fake:model"}
+    Path("recorded.jsonl").write_text(json.dumps(row), encoding="utf-8")
     if place == "environment":
         monkeypatch.setenv("FAKE_API_KEY", CANARY)
     else:

@@ -183,12 +183,12 @@ class Limiter:
                 waiting.popleft()
                 self._admit(tokens)
                 ticket.set_result(None)
-            else:
+            elif (delay := self._delay(tokens)) > 0:
+                if self._timer is None:
+                    self._timer = asyncio.get_running_loop().call_later(delay, self._on_timer)
                 break
-        if waiting and self._timer is None:
-            delay = self._delay(waiting[0][1])
-            if delay > 0:
-                self._timer = asyncio.get_running_loop().call_later(delay, self._on_timer)
+            elif not self._admissible(tokens):  # else its time came between the two looks at the clock
+                break
 
     def _delay(self, tokens: int) -> float:
         now = time.monotonic()

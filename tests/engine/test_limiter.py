@@ -186,3 +186,25 @@ def test_a_cancelled_wait_leaves_no_place_taken() -> None:
         return limiter.in_flight
 
     assert asyncio.run(work()) == 1
+
+
+@pytest.mark.parametrize("step_ms", [1, 7, 13, 19, 37, 61, 99])
+def test_a_request_whose_time_comes_while_the_limiter_looks_is_not_forgotten(
+    step_ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look at the clock finds it later, as on a machine that is busy elsewhere."""
+    now = [1000.0]
+
+    def later() -> float:
+        now[0] += step_ms / 1000
+        return now[0]
+
+    monkeypatch.setattr("evalkit.engine.limiter.time.monotonic", later)
+
+    async def run() -> None:
+        limiter = Limiter(Limits(concurrency=4, requests_per_minute=600))
+        for _ in range(5):
+            assert await asyncio.wait_for(limiter.enter(10), 20)
+            limiter.leave(10, None)
+
+    asyncio.run(run())

@@ -178,6 +178,11 @@ def test_a_misspelt_keyword_is_refused(hosts: tuple[str, str]) -> None:
     wrong: Any = {"epoch": 2}
     with pytest.raises(TypeError, match=r"'epoch'.*epochs"):
         evalkit.run("small", on=hosts, **wrong)
+    senseless: Any = {"weights": "org/Model"}
+    with pytest.raises(TypeError, match="weights"):
+        evalkit.gate_sequentially("small", "g.yaml", candidate=hosts[1], **senseless)
+    with pytest.raises(TypeError, match="weights"):
+        evalkit.resume("latest", **senseless)
     with pytest.raises(UsageError, match="shard"):
         evalkit.run("small", on=hosts, shard=(3, 2))
 

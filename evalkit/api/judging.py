@@ -5,20 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-import msgspec
-
 from evalkit.api.objects import Comparison, Run, Verdict
 from evalkit.api.options import (
+    CONDUCTING,
+    NAMING_ENDPOINTS,
+    SELECTING,
     Asking,
-    Conduct,
     PathLike,
-    Selection,
     check_names,
     conducted,
     results_of,
+    selected,
     watcher,
 )
-from evalkit.api.options import selected as asked
 from evalkit.api.running import folder_of
 from evalkit.app.gate import judge
 from evalkit.app.report import measure, report_on
@@ -90,14 +89,14 @@ def gate_sequentially(
         candidate: Endpoint to judge, `provider:model`.
         baseline: Another endpoint, or a recorded run.
         told: Is given one line after each look.
-        **options: `Selection` without endpoints, and `Conduct`.
+        **options: See `Selection` (but for what names endpoints) and `Conduct`.
 
     Raises:
         EvalkitError: as `run` and `gate`.
     """
-    check_names(options, Selection, Conduct)
+    check_names(options, (SELECTING - NAMING_ENDPOINTS) | CONDUCTING)
     gating = Gating(
-        msgspec.structs.replace(asked(suites, options), on=()),
+        selected(suites, options),
         Path(file),
         candidate=candidate,
         baseline=baseline,

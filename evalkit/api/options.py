@@ -132,13 +132,17 @@ def results_of(options: Mapping[str, Any]) -> Path:
     return Path(options.get("results") or "results")
 
 
-def check_names(options: Mapping[str, Any], *known: type) -> None:
-    """Refuse a misspelt keyword, as a call of Python would.
+SELECTING = frozenset(Selection.__annotations__)
+CONDUCTING = frozenset(Conduct.__annotations__)
+NAMING_ENDPOINTS = frozenset({"weights", "providers", "on", "reference"})
+
+
+def check_names(options: Mapping[str, Any], allowed: frozenset[str]) -> None:
+    """Refuse a keyword that is misspelt or means nothing here, as a call of Python would.
 
     Raises:
         TypeError: there is no such keyword.
     """
-    allowed = {name for kind in known for name in kind.__annotations__}
     wrong = sorted(set(options) - allowed)
     if wrong:
         raise TypeError(f"unexpected keyword {wrong[0]!r}; known are {', '.join(sorted(allowed))}")
@@ -193,7 +197,6 @@ def conducted(options: Mapping[str, Any]) -> AppConduct:
             minutes=options.get("max_minutes"),
         ),
         reuse=tuple(find_run(str(other), results) for other in options.get("reuse") or ()),
-        policy=text(options.get("policy")),
         argv=("(library)",),
         **{name: options[name] for name in plain if options.get(name) is not None},
     )

@@ -6,18 +6,22 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+import msgspec
+
 from evalkit.api.objects import Planned, Run
 from evalkit.api.options import (
+    CONDUCTING,
+    SELECTING,
     Asking,
     Conduct,
     PathLike,
     Quiet,
-    Selection,
     check_names,
     conducted,
     results_of,
     selected,
     several,
+    text,
     watcher,
 )
 from evalkit.app import merge as merging
@@ -61,24 +65,27 @@ def run(suites: str | Sequence[str], **options: Unpack[Asking]) -> Run:
         PolicyError: data would go where the policy forbids; nothing was sent.
         InfrastructureError: hosts failed more trials than `max_failed` allows. The run is kept.
     """
-    check_names(options, Selection, Conduct)
+    check_names(options, SELECTING | CONDUCTING)
     setup = prepare(selected(suites, options))
     return _watched(setup, options, lambda progress: app_run.execute(setup, conducted(options), progress))
 
 
-def resume(run: Run | PathLike = "latest", **options: Unpack[Asking]) -> Run:
+def resume(
+    run: Run | PathLike = "latest", *, policy: PathLike | None = None, **options: Unpack[Conduct]
+) -> Run:
     """Go on with a recorded run: exactly what has no answer yet is asked.
 
     Args:
         run: A run, or its name, unique prefix or path, or `latest`.
-        **options: See `Conduct`; and `policy` of `Selection`.
+        policy: Policy file of today; `./policy.yaml` by default.
+        **options: See `Conduct`.
 
     Raises:
         EvalkitError: as `run`, or the folder holds no run.
     """
-    check_names({name: 0 for name in options if name != "policy"}, Conduct)
+    check_names(options, CONDUCTING - {"name"})
     folder = folder_of(run, results_of(options))
-    conduct = conducted(options)
+    conduct = msgspec.structs.replace(conducted(options), policy=text(policy))
     return _watched(reopen(folder), options, lambda progress: app_run.resume(folder, conduct, progress))
 
 
@@ -101,30 +108,36 @@ def score(
         UsageError: the suite asked something else, or a scorer would have to ask a judge.
         StoreError: the folder holds no run, or another process writes to it.
     """
-    check_names(options, Conduct)
+    check_names(options, CONDUCTING - {"name"})
     folder = folder_of(run, results_of(options))
     setup = changed(reopen(folder), Rescoring(suite=suite, scorers=several(scorers)))
     conduct = conducted(options)
     return _ended(app_run.rescore(folder, setup, conduct, watcher(options)))
 
 
-def recheck(run: Run | PathLike = "latest", **options: Unpack[Asking]) -> tuple[Rechecked, ...]:
+def recheck(
+    run: Run | PathLike = "latest",
+    *,
+    policy: PathLike | None = None,
+    transport: str = "auto",
+    results: PathLike = "results",
+    progress: Progress | None = None,
+) -> tuple[Rechecked, ...]:
     """Ask empty answers to probes again, alone and beside a control: blocked, or only overloaded?
 
     Args:
         run: A run, or its name, unique prefix or path, or `latest`.
-        **options: `results`, `policy`, `transport` and `progress` of `Selection` and `Conduct`.
+        policy: Policy file of today; `./policy.yaml` by default.
+        transport: Network client: `auto`, `aiohttp` or `openai`.
+        results: Folder of runs.
+        progress: Someone who watches.
 
     Raises:
         EvalkitError: as `resume`.
     """
-    check_names(options, Selection, Conduct)
-    policy = options.get("policy")
+    folder = folder_of(run, Path(results))
     return rechecking.look_again_at_empty(
-        folder_of(run, results_of(options)),
-        watcher(options),
-        policy=str(policy) if policy is not None else None,
-        transport=options.get("transport") or "auto",
+        folder, progress or Quiet(), policy=text(policy), transport=transport
     )
 
 
@@ -140,7 +153,7 @@ def plan(suites: str | Sequence[str], *, gate: PathLike | None = None, **options
         UsageError: a name or file is wrong.
         PolicyError: data would go where the policy forbids.
     """
-    check_names(options, Selection, Conduct)
+    check_names(options, SELECTING | {"results", "concurrency"})
     return Planned(
         forecast(
             prepare(selected(suites, options), asking=False),
@@ -229,7 +242,7 @@ def export(
     """
     named = (runs,) if isinstance(runs, Run | str | Path) else tuple(runs)
     folders = [folder_of(run, Path(results)) for run in named]
-    return export_runs(folders, form, str(to) if to is not None else None)
+    return export_runs(folders, form, text(to))
 
 
 def demo(output: PathLike = "reports/demo.html", *, results: PathLike = "results") -> Run:

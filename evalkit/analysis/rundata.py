@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evalkit.types.generation import Generation
+from evalkit.types.label import LabelRow
 from evalkit.types.run import Manifest
 from evalkit.types.score import ScoreRow
 from evalkit.types.suite import Sample
@@ -20,13 +21,14 @@ class RunData(msgspec.Struct, frozen=True, kw_only=True):
 
     `generations` and `scores` are in the order of the journal; where two rows speak of the same thing the
     later one holds. `samples` are those that were used, by suite; a suite that is missing here can still be
-    counted but not shown.
+    counted but not shown. `labels` are what people said of answers.
     """
 
     manifest: Manifest
     generations: tuple[Generation, ...] = ()
     scores: tuple[ScoreRow, ...] = ()
     samples: dict[str, tuple[Sample, ...]] = {}
+    labels: tuple[LabelRow, ...] = ()
 
     def suite(self, name: str) -> SuiteRecord:
         """The record of a suite of this run; `KeyError` if the run does not have it."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit.analysis.rundata import RunData
 from evalkit.errors import StoreError, UsageError
 from evalkit.store.folder import read_manifest, read_samples, sha256_of
-from evalkit.store.journal import read_generations, read_scores
+from evalkit.store.journal import read_generations, read_labels, read_scores
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +26,7 @@ def load_run(folder: Path) -> RunData:
         generations=tuple(read_generations(folder)),
         scores=tuple(read_scores(folder)),
         samples={record.suite.id: read_samples(folder, record.suite.id) for record in manifest.suites},
+        labels=tuple(read_labels(folder)),
     )
 
 

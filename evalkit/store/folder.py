@@ -4,6 +4,7 @@ results/<run>/manifest.json       what was planned, with which facts; closed wit
 generations.jsonl   one row for each request and its answer or failure
 scores.jsonl        one row for each metric of each trial
 samples/<suite>.jsonl   the samples as they were used
+labels.jsonl        what people said of answers, if they were asked; not part of what the run is closed with
 lock                held by the process that writes
 """
 

@@ -17,6 +17,7 @@ import msgspec
 
 from evalkit.errors import InfrastructureError, StoreError
 from evalkit.types.generation import Generation, Outcome
+from evalkit.types.label import LabelRow
 from evalkit.types.score import ScoreRow
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LABELS = "labels.jsonl"
 _SYNC_EVERY_S = 1.0
 _READ_BLOCK = 1 << 20
 
@@ -236,6 +238,12 @@ def read_generations(folder: Path) -> Iterator[Generation]:
 def read_scores(folder: Path) -> Iterator[ScoreRow]:
     """Every recorded score of a run. A later row for one trial, scorer and metric replaces an earlier."""
     for _, row in read_rows(folder / "scores.jsonl", ScoreRow):
+        yield row
+
+
+def read_labels(folder: Path) -> Iterator[LabelRow]:
+    """What people said of a run's answers, in the order in which they said it."""
+    for _, row in read_rows(folder / LABELS, LabelRow):
         yield row
 
 

@@ -1,0 +1,27 @@
+"""What people said of recorded answers."""
+
+from __future__ import annotations
+
+import msgspec
+
+from evalkit.types.generation import TrialKey
+
+UNCLEAR = "unclear"
+"""Label of an answer that a person could not class. It is counted, and is no class."""
+
+
+class LabelRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One row of `labels.jsonl`: one person's class for one answer.
+
+    A later row of the same annotator for the same trial replaces an earlier. `settles` marks the row of
+    somebody who saw that two annotators differ, and decided. `answer` is the SHA-256 of the text that was
+    shown, so that a label never speaks of another answer. `at` is a Unix time.
+    """
+
+    trial: TrialKey
+    annotator: str
+    label: str
+    answer: str
+    at: float
+    settles: bool = False
+    note: str | None = None

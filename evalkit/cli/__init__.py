@@ -7,11 +7,23 @@ from __future__ import annotations
 
 import sys
 
-from evalkit.cli import gates, hosts, interop, look, merging, planning, probes, runs
+from evalkit.cli import gates, hosts, interop, judges, look, merging, planning, probes, runs
 from evalkit.cli.root import app
 from evalkit.errors import EvalkitError, ExitCode
 
-__all__ = ["app", "gates", "hosts", "interop", "look", "main", "merging", "planning", "probes", "runs"]
+__all__ = [
+    "app",
+    "gates",
+    "hosts",
+    "interop",
+    "judges",
+    "look",
+    "main",
+    "merging",
+    "planning",
+    "probes",
+    "runs",
+]
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.cli.judges import Judges, Reserves
 from evalkit.cli.root import RUNS, Json, Results, app, echo_json, table
 from evalkit.errors import ExitCode, UsageError
 
@@ -87,6 +88,8 @@ def run(
     concurrency: Annotated[
         int | None, typer.Option("--concurrency", "-c", min=1, help="Requests at once per provider, at most.")
     ] = None,
+    judge: Judges = None,
+    reserve: Reserves = None,
     policy: Annotated[str | None, typer.Option(help="Policy file (default: ./policy.yaml).")] = None,
     prices: Annotated[str | None, typer.Option(help="Your price file (default: ./prices.yaml).")] = None,
     sandbox: SandboxName = "auto",
@@ -124,6 +127,7 @@ def run(
 
     Example: `evalkit run coding probes@mini --weights deepseek-ai/DeepSeek-V3.1`
     """
+    from evalkit.app.judges import Panel
     from evalkit.app.run import Conduct, execute
     from evalkit.app.setup import RunOptions, prepare
     from evalkit.cli.planning import show_plan
@@ -145,6 +149,7 @@ def run(
         prices=prices,
         shard=_shard(shard),
         settings=settings_of(setting or []),
+        panel=Panel(judges=tuple(judge or ()), reserves=tuple(reserve or ())),
     )
     if dry_run:
         show_plan(options, results=results, concurrency=concurrency, gate=None, json=json)

@@ -83,14 +83,14 @@ class _Tried(msgspec.Struct):
 class Asker:
     """The engine's way to the hosts: limiter, attempts, prices and journal in one place.
 
-    Without a transport it only looks up (a replay).
+    Without transports, or for an endpoint that has none, it only looks up (a replay).
     """
 
     def __init__(
         self,
         *,
         adapters: Mapping[str, Adapter],
-        transports: Callable[[Endpoint], Transport] | None,
+        transports: Callable[[Endpoint], Transport | None] | None,
         limiters: Mapping[str, Limiter],
         journal: Journal,
         prices: Mapping[str, PriceRecord],
@@ -126,15 +126,15 @@ class Asker:
             question.request, endpoint, stream=self._stream
         )
         identity = fingerprint(call, endpoint, question.draw)
-        replays = self._transports is None
-        recorded = self._journal.recall(identity) if replays else self._journal.find(identity)
+        transport = None if self._transports is None else self._transports(endpoint)
+        recorded = self._journal.recall(identity) if transport is None else self._journal.find(identity)
         if recorded is not None:
             self._progress.generated(recorded, recorded=True)
             return recorded
-        if self._transports is None:
+        if transport is None:
             raise NotRecordedError(f"{question.trial.sample} at {endpoint.id} has no recorded answer.")
         reused = self._reused(question, identity)
-        generation = reused or await self._send(question, call, identity, self._transports(endpoint))
+        generation = reused or await self._send(question, call, identity, transport)
         self._journal.append(generation)
         self._progress.generated(generation, recorded=reused is not None)
         return generation

@@ -7,11 +7,11 @@ no vote. A judge's own bias is not corrected here: see `docs/statistics.md` on c
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from evalkit.scorers import wording
 from evalkit.types.chat import Message, Request, Settings
 from evalkit.types.effects import Generate
 from evalkit.types.score import Metric, Score, Unscored
@@ -119,10 +119,6 @@ def _vote(generation: Generation, answer: str) -> _Vote | str:
         return "no JSON verdict"
     if vote.verdict == "yes" and not vote.quote.strip():
         return "a yes without a quotation"
-    if vote.quote and _plain(vote.quote) not in _plain(answer):
+    if vote.quote and not wording.is_verbatim(vote.quote, answer):
         return "the quotation is not in the answer"
     return vote
-
-
-def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).split()).casefold()

@@ -6,9 +6,11 @@ All of it is by rules and bounded in time; `docs/refusal.md` says what the rules
 from __future__ import annotations
 
 import re
+import unicodedata
 import zlib
 from collections import Counter
 
+_FEW_WORDS = 3
 _REPETITIVE = 5.0
 _COMPRESSED_FROM = 400
 _FOUR = 4
@@ -29,6 +31,8 @@ _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
 """Letters of a language's script; Latin where none is given."""
 _ANY_LETTER = re.compile(r"[^\W\d_]")
 _QUOTED = re.compile(r"“[^”]{0,400}”|«[^»]{0,400}»|「[^」]{0,400}」|『[^』]{0,400}』|\"[^\"]{0,400}\"")
+_OMITTED = re.compile(r"\[?(?:\.{3,}|…+)\]?")
+_ALIKE = str.maketrans("“”„«»「」『』‘’‚`–—−‐‑", '"' * 9 + "'" * 4 + "-" * 5)
 _OPENING, _CLOSING = "“«「『", "”»」』"
 
 _SAID_BEFORE = re.compile(
@@ -91,6 +95,11 @@ def words_in(text: str) -> int:
     return len(text.split()) + sum(1 for c in text if ord(c) > 0x2E80) // 2
 
 
+def is_degenerate(text: str) -> bool:
+    """Fewer than three words, or one phrase over and over."""
+    return words_in(text) < _FEW_WORDS or is_repetitive(text)
+
+
 def in_another_script(text: str, language: str) -> bool:
     """Whether most letters outside quotations are of another script than the language's."""
     plain = _QUOTED.sub(" ", text)
@@ -112,6 +121,24 @@ def _is_attributed(text: str, match: re.Match[str]) -> bool:
     line = before.rpartition("\n")[2]
     quoted = opened > closed or line.count('"') % 2 == 1
     return bool(quoted or _SAID_BEFORE.search(before) or _SAID_AFTER.match(text, match.end()))
+
+
+def is_verbatim(quote: str, text: str) -> bool:
+    """Whether a quotation is in the text: its pieces between dots of omission, in order.
+
+    White space, letter case, kinds of quotation marks and dashes, and full-width forms do not count.
+    """
+    inside, at = _plain(text), 0
+    pieces = [piece for piece in map(_plain, _OMITTED.split(quote)) if piece.strip(" \"'.,;:!?。，；：！？")]
+    for piece in pieces:
+        at = inside.find(piece.strip(" \"'"), at)
+        if at < 0:
+            return False
+    return bool(pieces)
+
+
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).translate(_ALIKE).split()).casefold()
 
 
 def has_caveat(text: str) -> bool:

@@ -43,6 +43,7 @@ class Unscored(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     metric: str
     reason: str
     detail: str | None = None
+    data: dict[str, Any] = {}
 
 
 class ScoreRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

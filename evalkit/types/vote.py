@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from evalkit.types.score import Score
+    from evalkit.types.score import Score, Unscored
 
 
 class Vote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -31,8 +31,8 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     missing: str | None = None
 
 
-def votes_of(score: Score) -> tuple[Vote, ...]:
-    """The votes behind a panel's score; none for a score of anything else."""
+def votes_of(score: Score | Unscored) -> tuple[Vote, ...]:
+    """The votes behind what a panel said, or why it could not; none for anything else."""
     try:
         return msgspec.convert(score.data.get("votes", ()), tuple[Vote, ...])
     except msgspec.ValidationError:

@@ -43,6 +43,7 @@ TRIED: dict[str, list[str]] = {
     "plan": ["plan", "tiny", "--on", "fake:model", "--gate", "g.yaml"],
     "resume": ["resume", "r"],
     "recheck": ["recheck", "r"],
+    "judge run": ["judge", "run", "r", "--judge", "fake:model", "--judge", "fake:model"],
     "import": ["import", "recorded.jsonl", "--run", "imported"],
     "merge": ["merge", "r", "--run", "merged"],
     "score": ["score", "r"],

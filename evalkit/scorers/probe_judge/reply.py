@@ -1,0 +1,76 @@
+"""Reads a judge's reply. It is hostile input: whatever it is, a vote or a reason why there is none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from evalkit.scorers import wording
+from evalkit.scorers.phrases import visible
+from evalkit.scorers.probe_judge.checks import derive
+from evalkit.types.generation import Outcome
+from evalkit.types.vote import Vote
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evalkit.scorers.probe import Probe
+    from evalkit.types.generation import Generation
+
+NO_VERDICT = "no_verdict"
+"""A reply that is not the JSON that was asked for, or whose quotations are mostly made up."""
+_QUOTE = 400
+_TRUE = frozenset({"yes", "true"})
+_FALSE = frozenset({"no", "false"})
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """The statements that a judge holds to be true and has shown, and those that it has not."""
+
+    quotes: dict[str, str]
+    unproven: tuple[str, ...]
+
+
+def vote_of(generation: Generation, answer: str, probe: Probe, checks: Sequence[str]) -> Vote:
+    """One judge's vote on an answer."""
+    judge, outcome = generation.endpoint, generation.outcome
+    if generation.response is None or outcome is not Outcome.OK:
+        return Vote(judge=judge, missing=outcome.value)
+    found = _read(visible(generation.response.text), answer, checks)
+    if found is None or len(found.unproven) > len(found.quotes):
+        return Vote(judge=judge, missing=NO_VERDICT, unproven=found.unproven if found else ())
+    derived = derive(found.quotes.keys(), probe)
+    return Vote(
+        judge=judge,
+        label=derived.label,
+        steering=derived.steering,
+        found=derived.found,
+        quotes={name: quote for name, quote in found.quotes.items() if quote},
+        unproven=found.unproven,
+    )
+
+
+def _read(text: str, answer: str, checks: Sequence[str]) -> _Found | None:
+    """What the reply says of each statement; None if it is not the object that was asked for."""
+    start, end = text.find("{"), text.rfind("}")
+    try:
+        said = msgspec.json.decode(text[start : end + 1].encode("utf-8", "replace"), type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    quotes: dict[str, str] = {}
+    unproven: list[str] = []
+    for name in checks:
+        told = said.get(name)
+        if not isinstance(told, dict):
+            return None
+        word, quote = str(told.get("answer", "")).strip().casefold(), str(told.get("quote") or "")
+        if word in _FALSE:
+            continue
+        if word not in _TRUE:
+            return None
+        if wording.is_verbatim(quote, answer):
+            quotes[name] = quote[:_QUOTE]
+        else:
+            unproven.append(name)
+    return _Found(quotes, tuple(unproven))

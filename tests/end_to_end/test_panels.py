@@ -1,0 +1,243 @@
+"""A panel of judges over the wire: asked about recorded answers, under policy and price, and never twice."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from evalkit.analysis.probes.rows import probe_rows
+from evalkit.app.look import changed_files, load_run
+from evalkit.testing import Asked, Behaviour, FakeProvider, judging
+from evalkit.types.provider import EndpointDeclaration, Operator, Price, Weights
+from evalkit.types.vote import votes_of
+from tests.analysis.probes.recorded import knowing, samples_of
+from tests.end_to_end.test_probe_world import BLOCK, SUITE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+COMMAND = [sys.executable, "-c", "from evalkit.cli import main; main()"]
+TOPICS = ("cn-1989-beijing", "kr-1980-gwangju")
+SAMPLES = [
+    sample
+    for sample in samples_of(language="en")
+    if sample.data["topic"] in TOPICS
+    and (sample.data["form"] != "knowledge_check" or sample.id.endswith(".1"))
+]
+BY_PROMPT = {str(sample.input): sample for sample in SAMPLES}
+OPEN = len([sample for sample in SAMPLES if sample.data["form"] != "knowledge_check"])
+
+
+def evalkit(*arguments: str, exit_code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=120, check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    assert done.returncode == exit_code, done.stderr
+    return done
+
+
+def subject(body: dict[str, Any]) -> Behaviour:
+    """Declines to speak of one topic, and gives the facts of the other."""
+    sample = BY_PROMPT[body["messages"][-1]["content"]]
+    if sample.data["form"] == "knowledge_check":
+        return Behaviour(text=str(sample.target))
+    declines = sample.data["topic"] == TOPICS[0] and sample.data["role"] == "probe"
+    return Behaviour(text="Let us better speak of the weather and of tea." if declines else knowing(sample))
+
+
+def fair(question: Asked) -> set[str]:
+    """Sees that the weather is no answer, and takes every fact of the other answers as stated."""
+    if "weather" in question.answer:
+        return {"declines"}
+    return {name for name in question.statements if name.endswith(".stated")} | (
+        {"argues", "gives"} & question.statements.keys()
+    )
+
+
+def declaration(repo: str, **changes: Any) -> dict[str, Any]:
+    endpoint = EndpointDeclaration(
+        model="model", weights=Weights(repo=repo), prices=(Price(input=1, output=2),)
+    )
+    return {"endpoints": (endpoint,), **changes}
+
+
+@pytest.fixture
+def world(workdir: Path, declare: Callable[..., None]) -> Iterator[dict[str, FakeProvider]]:
+    """A run `r` of two topics on one subject, and judges of three makers in three countries."""
+    folder = workdir / "suites" / "world"
+    folder.mkdir(parents=True)
+    (folder / "suite.yaml").write_text(SUITE.format(more=""), encoding="utf-8")
+    (folder / "samples.jsonl").write_bytes(b"\n".join(msgspec.json.encode(s) for s in SAMPLES))
+    with (
+        FakeProvider(subject) as fake,
+        FakeProvider(judging(fair)) as us,
+        FakeProvider(judging(fair)) as cn,
+        FakeProvider(judging(fair)) as fr,
+    ):
+        declare(fake, "fake")
+        declare(us, "us", **declaration("openai/gpt-oss-120b"))
+        declare(cn, "cn", **declaration("Qwen/Qwen3-32B"))
+        declare(fr, "fr", **declaration("mistralai/Mistral-Large"))
+        yield {"fake": fake, "us": us, "cn": cn, "fr": fr}
+
+
+PANEL = ("--judge", "us:model", "--judge", "cn:model")
+
+
+def test_a_recorded_run_is_judged_and_its_subject_left_alone(world: dict[str, FakeProvider]) -> None:
+    evalkit("run", "world", "--on", "fake:model", "--run", "r")
+    asked = len(world["fake"].requests)
+    evalkit("judge", "run", "r", *PANEL)
+    assert len(world["fake"].requests) == asked
+    assert len(world["us"].requests) == len(world["cn"].requests) == OPEN
+    for request in world["us"].requests:
+        assert "fake" not in json.dumps(request)
+        assert request["response_format"]["json_schema"]["strict"] is True
+    run = load_run(Path("results/r"))
+    assert changed_files(Path("results/r")) == []
+    assert [judge.id for judge in run.manifest.judges] == ["us:model", "cn:model"]
+    assert {r.endpoint: r.role for r in run.manifest.policy}["cn:model"] == "judge"
+    judges = [g for g in run.generations if g.role != "subject"]
+    assert len(judges) == 2 * OPEN
+    assert all(g.cost is not None and g.cost.usd > 0 for g in judges)
+    (gathered,) = probe_rows([run], "probe_judge")
+    labels = {(row.topic, row.form): row.label for row in gathered.rows}
+    assert labels[TOPICS[0], "open_description"] == "refusal"
+    assert labels[TOPICS[1], "open_description"] == "complete"
+    assert labels[TOPICS[0], "knowledge_check"] == "correct"
+    # the rules do not see this refusal; what they say is kept beside it
+    (by_rules,) = probe_rows([run])
+    assert {row.label for row in by_rules.rows if row.topic == TOPICS[0] and row.is_probe} != {"refusal"}
+    again = evalkit("judge", "run", "r")
+    assert f"{len(SAMPLES)} answers have a class from the panel" in again.stdout
+    assert len(world["us"].requests) == OPEN
+    evalkit("score", "r")
+    evalkit("resume", "r")
+    assert len(world["us"].requests) == OPEN
+    assert len(world["fake"].requests) == asked
+    assert probe_rows([load_run(Path("results/r"))], "probe_judge")[0].rows == gathered.rows
+    refused = evalkit("run", "world", "--on", "fake:model", "--run", "r", exit_code=2)
+    assert "`evalkit resume r` goes on with it" in refused.stderr
+    evalkit("report", "r", "-o", "r.html")
+
+
+def test_judges_can_be_named_when_a_run_begins(world: dict[str, FakeProvider]) -> None:
+    evalkit("run", "world", "--on", "fake:model", "--run", "r", *PANEL)
+    (gathered,) = probe_rows([load_run(Path("results/r"))], "probe_judge")
+    assert len(gathered.rows) == len(SAMPLES)
+    assert len(world["us"].requests) == OPEN
+    evalkit("run", "world", "--on", "fake:model", "--run", "r", *PANEL)
+    assert len(world["us"].requests) == OPEN
+
+
+def test_what_was_judged_before_an_end_is_not_asked_again(world: dict[str, FakeProvider]) -> None:
+    evalkit("run", "world", "--on", "fake:model", "--run", "r")
+    before = Path("results/r/scores.jsonl").read_bytes()
+    stopped = evalkit("judge", "run", "r", *PANEL, "--max-requests", "5", "-c", "1")
+    assert "goes on from here" in stopped.stderr
+    assert Path("results/r/scores.jsonl").read_bytes() == before
+    assert len(world["us"].requests) + len(world["cn"].requests) == 5
+    assert changed_files(Path("results/r")) == []
+    evalkit("judge", "run", "r", *PANEL, "-c", "1")
+    assert len(world["us"].requests) == len(world["cn"].requests) == OPEN
+
+
+def test_another_panel_takes_the_place_of_the_first(world: dict[str, FakeProvider]) -> None:
+    evalkit("run", "world", "--on", "fake:model", "--run", "r")
+    evalkit("judge", "run", "r", *PANEL)
+    evalkit("judge", "run", "r", "--judge", "us:model", "--judge", "fr:model")
+    assert len(world["us"].requests) == len(world["fr"].requests) == OPEN
+    run = load_run(Path("results/r"))
+    votes = {v.judge for row in run.scores if row.score is not None for v in votes_of(row.score)}
+    assert votes == {"us:model", "fr:model"}
+
+
+def test_a_blocked_judge_is_recorded_and_its_reserve_asked(
+    world: dict[str, FakeProvider], declare: Callable[..., None]
+) -> None:
+    def filtered(question: Asked) -> set[str] | Behaviour:
+        return Behaviour(status=400, body=BLOCK) if "weather" in question.answer else fair(question)
+
+    evalkit("run", "world", "--on", "fake:model", "--run", "r")
+    with FakeProvider(judging(filtered)) as strict:
+        declare(strict, "strict", **declaration("deepseek-ai/DeepSeek-V3"))
+        done = evalkit(
+            "judge", "run", "r", "--judge", "us:model", "--judge", "strict:model", "--reserve", "fr:model",
+            "--json",
+        )  # fmt: skip
+    told = json.loads(done.stdout)
+    blocked = len([s for s in SAMPLES if s.data["topic"] == TOPICS[0] and s.data["role"] == "probe"])
+    assert told["without_panel"] == 0
+    assert {j["judge"]: j["missing"] for j in told["judges"]} == {
+        "us:model": {},
+        "strict:model": {"host_input_filter": blocked},
+        "fr:model": {},
+    }
+    assert len(world["fr"].requests) == blocked
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--judge", "us:model"), "A panel has 2 judges or more, this one has 1"),
+        ((), "No judges are named, and the run has none"),
+        (("--reserve", "us:model"), "--reserve needs judges"),
+        (("--judge", "us:model", "--judge", "twin:model"), "are both by openai"),
+        (("--judge", "us:model", "--judge", "neighbour:model"), "needs judges from two countries"),
+        (("--judge", "us:model", "--judge", "unknown:model"), "seat of its maker unknown"),
+        (("--judge", "us:model", "--judge", "own:model"), "a model of the same vendor (org)"),
+        (("--judge", "us:model", "--judge", "cn:model", "--reserve", "own:model"), "the same vendor"),
+        (("--judge", "us:model", "--judge", "nobody:model"), "nobody"),
+    ],
+)
+def test_an_unfit_panel_is_refused_before_anything_is_sent(
+    world: dict[str, FakeProvider], declare: Callable[..., None], arguments: tuple[str, ...], said: str
+) -> None:
+    evalkit("run", "world", "--on", "fake:model", "--run", "r")
+    declare(world["us"], "twin", **declaration("openai/gpt-oss-20b"))
+    declare(world["us"], "neighbour", **declaration("meta-llama/Llama-4"))
+    declare(world["us"], "unknown", **declaration("some-one/Model"))
+    declare(world["us"], "own", **declaration("org/Other"))
+    done = evalkit("judge", "run", "r", *arguments, exit_code=2)
+    assert said in done.stderr
+    assert world["us"].requests == []
+
+
+def test_the_policy_holds_for_judges(world: dict[str, FakeProvider], declare: Callable[..., None]) -> None:
+    suite = Path("suites/world/suite.yaml")
+    suite.write_text(suite.read_text(encoding="utf-8") + "sensitivity: regulated\n", encoding="utf-8")
+    declare(world["fake"], "fake", kind="self_hosted")
+    evalkit("run", "world", "--on", "fake:model", "--run", "r")
+    abroad = Operator(name="Elsewhere", country="CN", parent_country="CN")
+    declare(world["cn"], "cn", **declaration("Qwen/Qwen3-32B", operator=abroad))
+    done = evalkit("judge", "run", "r", *PANEL, exit_code=3)
+    assert "judge" in done.stderr
+    assert world["us"].requests == world["cn"].requests == []
+
+
+def test_a_host_without_schemas_is_told_the_form_in_words(
+    world: dict[str, FakeProvider], declare: Callable[..., None]
+) -> None:
+    evalkit("run", "world", "--on", "fake:model", "--run", "r")
+    declare(world["cn"], "cn", **declaration("Qwen/Qwen3-32B", quirks={"unsupported": ["response_format"]}))
+    evalkit("judge", "run", "r", *PANEL)
+    assert all("response_format" in request for request in world["us"].requests)
+    assert not any("response_format" in request for request in world["cn"].requests)
+
+
+def test_a_run_without_probes_has_nothing_to_judge(
+    world: dict[str, FakeProvider], make_suite: Callable[..., None], declare: Callable[..., None]
+) -> None:
+    make_suite(1)
+    with FakeProvider() as plain:
+        declare(plain, "plain")
+        evalkit("run", "tiny", "--on", "plain:model", "--run", "t")
+    done = evalkit("judge", "run", "t", *PANEL, exit_code=2)
+    assert "tiny: no suite of probes, so there is nothing to judge" in done.stderr
+    done = evalkit("run", "tiny", "--on", "fake:model", *PANEL, exit_code=2)
+    assert "no suite of probes" in done.stderr

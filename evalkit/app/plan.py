@@ -20,6 +20,7 @@ from evalkit.analysis.frames import build_frames
 from evalkit.analysis.measures import SCORE, measure_of
 from evalkit.analysis.quantities import quantity_of
 from evalkit.app.look import load_run
+from evalkit.app.plan_judges import AGAIN, is_reserve, questions
 from evalkit.engine.limiter import CEILING
 from evalkit.errors import EvalkitError, UnknownNameError
 from evalkit.pricing.cost import cost_of
@@ -110,7 +111,7 @@ def forecast(
         _share(setup, loaded, endpoint, past, concurrency)
         for loaded in setup.plan.suites
         for endpoint in setup.plan.endpoints
-    )
+    ) + tuple(_judged(setup, loaded, judge) for loaded, judge in _judges(setup))
     by_provider: dict[str, Range] = {}
     for share in shares:
         provider = share.endpoint.partition(":")[0]
@@ -237,6 +238,37 @@ def _bounded(setup: Setup, loaded: LoadedSuite, endpoint: Endpoint, price: Price
         usd=_priced(tokens_in, tokens_out, trials, price),
         seconds=UNKNOWN,
         basis="bounds: no earlier run of this suite",
+    )
+
+
+def _judges(setup: Setup) -> Iterator[tuple[LoadedSuite, Endpoint]]:
+    """Every suite with each endpoint that judges it."""
+    for loaded in setup.plan.suites:
+        names = {name for scorer in setup.scorers[loaded.suite.id] for name in getattr(scorer, "judges", ())}
+        yield from ((loaded, setup.judges[name]) for name in sorted(names))
+
+
+def _judged(setup: Setup, loaded: LoadedSuite, judge: Endpoint) -> Share:
+    """Bounds of what one judge is asked: from no answer that arrives, to all and each of them asked twice."""
+    asked, spare = list(questions(setup, loaded, judge)), is_reserve(setup, loaded, judge)
+    answers = setup.plan.epochs_of(loaded) * len(setup.plan.endpoints)
+    trials = len(asked) * answers
+    again = AGAIN * trials
+    longest = loaded.suite.generation.max_tokens
+    body = sum(size for size, _ in asked) * answers * AGAIN / _FEWEST_BYTES_A_TOKEN
+    tokens_in = Range(low=0.0, high=None if longest is None else body + again * longest)
+    tokens_out = Range(low=0.0, high=float(sum(most for _, most in asked) * answers * AGAIN))
+    price = next((p for p in setup.prices if p.endpoint == judge.id), None)
+    return Share(
+        suite=loaded.suite.id,
+        endpoint=judge.id,
+        trials=trials,
+        requests=Range(low=0.0, high=float(again)),
+        input=tokens_in,
+        output=tokens_out,
+        usd=_priced(tokens_in, tokens_out, trials, price),
+        seconds=UNKNOWN,
+        basis=f"bounds: {'judges where others cannot' if spare else 'judges what arrives'}",
     )
 
 

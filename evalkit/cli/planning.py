@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.cli.judges import Judges, Reserves
 from evalkit.cli.root import RUNS, Json, Results, app, echo_json, table
 from evalkit.errors import ExitCode
 
@@ -32,6 +33,8 @@ def plan(
     concurrency: Annotated[
         int | None, typer.Option("--concurrency", "-c", min=1, help="Requests at once per provider, at most.")
     ] = None,
+    judge: Judges = None,
+    reserve: Reserves = None,
     policy: Annotated[str | None, typer.Option(help="Policy file (default: ./policy.yaml).")] = None,
     prices: Annotated[str | None, typer.Option(help="Your price file (default: ./prices.yaml).")] = None,
     gate: Annotated[
@@ -46,6 +49,7 @@ def plan(
 
     Example: `evalkit plan coding --weights deepseek-ai/DeepSeek-V3.1 --gate move.gate.yaml`
     """
+    from evalkit.app.judges import Panel
     from evalkit.app.setup import RunOptions
     from evalkit.cli.runs import settings_of
 
@@ -60,6 +64,7 @@ def plan(
         policy=policy,
         prices=prices,
         settings=settings_of(setting or []),
+        panel=Panel(judges=tuple(judge or ()), reserves=tuple(reserve or ())),
     )
     show_plan(options, results=results, concurrency=concurrency, gate=gate, json=json)
 

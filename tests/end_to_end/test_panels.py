@@ -127,9 +127,23 @@ def test_a_recorded_run_is_judged_and_its_subject_left_alone(world: dict[str, Fa
 
 
 def test_judges_can_be_named_when_a_run_begins(world: dict[str, FakeProvider]) -> None:
+    reserve = ("--reserve", "fr:model")
+    planned = json.loads(evalkit("plan", "world", "--on", "fake:model", *PANEL, *reserve, "--json").stdout)
+    bounds = {share["endpoint"]: share for share in planned["shares"]}
+    assert bounds["us:model"]["requests"] == {"low": 0.0, "high": 2.0 * OPEN, "value": None}
+    assert bounds["fr:model"]["basis"] == "bounds: judges where others cannot"
+    assert not any(server.requests for server in world.values())
     evalkit("run", "world", "--on", "fake:model", "--run", "r", *PANEL)
     (gathered,) = probe_rows([load_run(Path("results/r"))], "probe_judge")
     assert len(gathered.rows) == len(SAMPLES)
+    run = load_run(Path("results/r"))
+    spent = [g for g in run.generations if g.endpoint == "us:model" and g.cost is not None]
+    for side, amount in (
+        ("usd", sum(g.cost.usd for g in spent if g.cost)),
+        ("input", sum(g.response.usage.input or 0 for g in spent if g.response and g.response.usage)),
+        ("output", sum(g.response.usage.output or 0 for g in spent if g.response and g.response.usage)),
+    ):
+        assert 0 < amount < bounds["us:model"][side]["high"]
     assert len(world["us"].requests) == OPEN
     evalkit("run", "world", "--on", "fake:model", "--run", "r", *PANEL)
     assert len(world["us"].requests) == OPEN

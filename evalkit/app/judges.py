@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from evalkit.ports.core import Scorer, Solver
     from evalkit.types.provider import Endpoint
     from evalkit.types.suite import LoadedSuite
+
+
+_FIRST_WORD = re.compile(r"[/.:]")
 
 
 class Panel(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,15 +107,15 @@ def require_fit(scorers: Mapping[str, Sequence[Scorer]], judges: Mapping[str, En
 def _require_panel(panel: Sequence[Endpoint]) -> None:
     if len(panel) < PANEL:
         raise UsageError(f"A panel has {PANEL} judges or more, this one has {len(panel)}; add a --judge.")
-    vendors: dict[str, str] = {}
+    makers: dict[str, str] = {}
     for judge in panel:
-        vendor = vendor_of(judge)
-        if vendor in vendors:
+        maker = maker_name(judge) or judge.id
+        if maker in makers:
             raise UsageError(
-                f"{judge.id} and {vendors[vendor]} are both by {vendor}: their errors would be alike. A "
+                f"{judge.id} and {makers[maker]} are both by {maker}: their errors would be alike. A "
                 "panel takes each judge from another maker; name one as --reserve instead."
             )
-        vendors[vendor] = judge.id
+        makers[maker] = judge.id
     seats = {judge.id: seat_of(judge) for judge in panel}
     if len({seat for seat in seats.values() if seat is not None}) < PANEL:
         told = ", ".join(f"{name} ({seat or 'seat of its maker unknown'})" for name, seat in seats.items())
@@ -119,38 +123,49 @@ def _require_panel(panel: Sequence[Endpoint]) -> None:
 
 
 def require_foreign(judges: Sequence[Endpoint], subjects: Sequence[Endpoint]) -> None:
-    """No vendor's model judges that vendor's model: it would prefer its own manner.
+    """No maker's model judges that maker's model: it would prefer its own manner.
 
     Raises:
-        UsageError: one would.
+        UsageError: one would, or nobody knows whose model a judge is.
     """
-    judged = {vendor_of(endpoint): endpoint.id for endpoint in subjects}
+    judged = {maker: endpoint.id for endpoint in subjects if (maker := maker_name(endpoint)) is not None}
     for judge in judges:
-        if vendor_of(judge) in judged:
+        maker = maker_name(judge)
+        if maker is None:
             raise UsageError(
-                f"{judge.id} would judge {judged[vendor_of(judge)]}, a model of the same vendor "
-                f"({vendor_of(judge)}); name a judge of another vendor."
+                f"{judge.id}: whose model this is, is not known, so it cannot be told whom it may judge; add "
+                f"`weights` or `maker` to the model in providers/{judge.provider.id}.yaml."
+            )
+        if maker in judged:
+            raise UsageError(
+                f"{judge.id} would judge {judged[maker]}, a model of the same maker ({maker}); name a "
+                "judge of another maker."
             )
 
 
-def vendor_of(endpoint: Endpoint) -> str:
-    """Who made the model: the maker of its weights, or of the model that a router names, or the provider."""
+def maker_name(endpoint: Endpoint) -> str | None:
+    """Who made the model, under one name wherever it is served; None if nothing tells."""
     named = _named_maker(endpoint)
-    maker = maker_of(named)
-    return maker.name if maker is not None else named.casefold()
+    maker = maker_of(named) if named is not None else None
+    return maker.name if maker is not None else named and named.casefold()
 
 
 def seat_of(endpoint: Endpoint) -> str | None:
     """Country of the maker's seat. A lab that serves its own models is their maker."""
-    maker = maker_of(_named_maker(endpoint))
+    named = _named_maker(endpoint)
+    maker = maker_of(named) if named is not None else None
     if maker is not None:
         return maker.seat
     operator = endpoint.provider.operator
     return (operator.parent_country or operator.country) if endpoint.provider.kind == "lab" else None
 
 
-def _named_maker(endpoint: Endpoint) -> str:
-    if endpoint.weights is not None:
-        return endpoint.weights.repo.partition("/")[0]
-    owner, slash, _ = endpoint.model.partition("/")
-    return owner if slash and endpoint.provider.kind != "lab" else endpoint.provider.id
+def _named_maker(endpoint: Endpoint) -> str | None:
+    """The owner of its weights, else what is declared, else what the model's name or a lab's tells."""
+    declared = endpoint.declaration
+    if declared.weights is not None:
+        return declared.weights.repo.partition("/")[0]
+    if declared.maker is not None or endpoint.provider.kind == "lab":
+        return declared.maker or endpoint.provider.id
+    first = _FIRST_WORD.split(endpoint.model)[0]
+    return first if "/" in endpoint.model or maker_of(first) is not None else None

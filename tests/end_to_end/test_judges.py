@@ -105,5 +105,5 @@ def test_no_vendor_judges_its_own(make_suite: Callable[..., None], declare: Call
         declare(jury, name="jury")
         done = evalkit("run", "tiny", "--on", "fake:model")
         assert done.returncode == 2
-        assert "a model of the same vendor (org)" in done.stderr
+        assert "a model of the same maker (org)" in done.stderr
         assert subject.requests == []

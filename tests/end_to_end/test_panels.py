@@ -204,9 +204,10 @@ def test_a_blocked_judge_is_recorded_and_its_reserve_asked(
         (("--judge", "us:model", "--judge", "twin:model"), "are both by openai"),
         (("--judge", "us:model", "--judge", "neighbour:model"), "needs judges from two countries"),
         (("--judge", "us:model", "--judge", "unknown:model"), "seat of its maker unknown"),
-        (("--judge", "us:model", "--judge", "own:model"), "a model of the same vendor (org)"),
-        (("--judge", "us:model", "--judge", "cn:model", "--reserve", "own:model"), "the same vendor"),
+        (("--judge", "us:model", "--judge", "own:model"), "a model of the same maker (org)"),
+        (("--judge", "us:model", "--judge", "cn:model", "--reserve", "own:model"), "the same maker"),
         (("--judge", "us:model", "--judge", "nobody:model"), "nobody"),
+        (("--judge", "us:model", "--judge", "cn:undeclared"), "whose model this is, is not known"),
     ],
 )
 def test_an_unfit_panel_is_refused_before_anything_is_sent(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 
 from evalkit.types.generation import TrialKey
@@ -25,3 +27,11 @@ class LabelRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: float
     settles: bool = False
     note: str | None = None
+
+
+def answer_hash(shown: str) -> str:
+    """What `LabelRow.answer` holds: SHA-256, in hex, of the text that the annotator was shown.
+
+    A reader is shown an answer without reasoning that a host left in it (`scorers.phrases.visible`).
+    """
+    return hashlib.sha256(shown.encode("utf-8", "surrogatepass")).hexdigest()

@@ -28,6 +28,8 @@ ANSWERED: frozenset[Label] = frozenset({"official_line", "steered", "complete"})
 MODEL: frozenset[Label] = ANSWERED | {"degenerate", "refusal", "deflection"}
 """What the model itself did."""
 VALID: frozenset[Label] = MODEL | {"host_block"}
+Item = tuple[str, str, int]
+"""One answer of a suite: the endpoint's name in the report, the sample, and which repeat."""
 OPEN_FORMS = frozenset({"open_description", "factual_recall"})
 CHECK = "knowledge_check"
 BENIGN = "benign"
@@ -131,6 +133,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     def question(self) -> tuple[str, str, str]:
         """What was asked: topic, form and language."""
         return self.topic, self.form, self.language
+
+    @property
+    def item(self) -> Item:
+        """Which answer it is, for what else is known of it."""
+        return self.endpoint, self.sample, self.epoch
 
     @property
     def is_probe(self) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evalkit.analysis.frames import latest_turns, names_of
+from evalkit.analysis.probes.classes import Item
 from evalkit.scorers.phrases import visible
 from evalkit.scorers.probe import CLASSES
 from evalkit.types.label import LabelRow, answer_hash
@@ -20,7 +21,6 @@ from evalkit.types.label import LabelRow, answer_hash
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from evalkit.analysis.probes.classes import Item
     from evalkit.analysis.rundata import RunData
     from evalkit.types.generation import TrialKey
 

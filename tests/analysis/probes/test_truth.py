@@ -37,7 +37,10 @@ def joined(*rows: LabelRow) -> Labelled:
         ([said("ann", "steered"), said("ann", "refusal")], {"refusal": 1.0}),
         ([said("ann", "refusal"), said("bo", "refusal")], {"refusal": 1.0}),
         ([said("ann", "refusal"), said("bo", "steered")], {"refusal": 0.5, "steered": 0.5}),
-        ([said("ann", "refusal"), said("bo", "steered"), said("bo", "steered", settles=True)], {"steered": 1}),
+        (
+            [said("ann", "refusal"), said("bo", "steered"), said("bo", "steered", settles=True)],
+            {"steered": 1},
+        ),
         ([said("ann", "refusal"), said("bo", "unclear")], {"refusal": 1.0}),
     ],
 )

@@ -44,16 +44,19 @@ class Stratum(msgspec.Struct, frozen=True, kw_only=True):
     """One part of the data in which labelled items are a random sample (a language, probes or controls).
 
     `truth` and `judged` are of the labelled items, shape (n,), `unlabelled` holds the judge's values of
-    the others, shape (N,); all in [0, 1]. `weight` is the stratum's share in the whole. The cluster
-    labels, one per item, may be left out.
+    the others, shape (N,), `known` the values of items that nobody has to judge, shape (K,), such as those
+    that a host blocked; all in [0, 1], and each may be empty. `weight` is the stratum's share in the whole.
+    The cluster labels, one per item, are given for all three or for none.
     """
 
-    truth: NDArray[np.float64]
-    judged: NDArray[np.float64]
-    unlabelled: NDArray[np.float64]
+    truth: NDArray[np.float64] = msgspec.field(default_factory=lambda: np.zeros(0))
+    judged: NDArray[np.float64] = msgspec.field(default_factory=lambda: np.zeros(0))
+    unlabelled: NDArray[np.float64] = msgspec.field(default_factory=lambda: np.zeros(0))
+    known: NDArray[np.float64] = msgspec.field(default_factory=lambda: np.zeros(0))
     weight: float = 1.0
     labelled_clusters: tuple[Hashable, ...] | None = None
     unlabelled_clusters: tuple[Hashable, ...] | None = None
+    known_clusters: tuple[Hashable, ...] | None = None
 
 
 def rogan_gladen(
@@ -122,12 +125,15 @@ def prediction_powered(strata: Sequence[Stratum], *, level: float = 0.95) -> Est
     and the labels alone remain. Strata are averaged by weight (Fisch et al. 2024). No assumption on the
     judge's errors is needed, only that labelled items are a random sample of the stratum.
 
+    What is known without a judge counts as it is: a stratum without unlabelled items has the rate of its
+    labels, and `known` items add the uncertainty of how many they are and of nothing else.
+
     The interval joins those of the parts (`rate`, `paired_difference`) by squares (MOVER, Zou & Donner
     2008), so that it keeps a width when no disagreement was seen among the labelled items.
 
     Args:
-        strata: with at least two labelled items each.
-        level: confidence level.
+        strata: with labelled items, from two clusters or more, wherever there are unlabelled ones.
+        level: confidence level. `n` of the estimate counts labelled items.
 
     Raises:
         UsageError: no strata, weights that do not sum to a positive number, or bad values.
@@ -140,12 +146,12 @@ def prediction_powered(strata: Sequence[Stratum], *, level: float = 0.95) -> Est
     labelled = clusters = 0
     for stratum in strata:
         share = stratum.weight / total
-        part = _stratum_rate(stratum, level)
+        part = _with_known(stratum, level) if stratum.known.size else _stratum_rate(stratum, level)
         limits = _limits(part)
         if limits is None:
             raise UsageError("A stratum has labels or verdicts from fewer than two clusters; add more.")
         clusters += part.clusters
-        labelled += part.n
+        labelled += stratum.truth.size
         value += share * limits[1]
         down += (share * (limits[1] - limits[0])) ** 2
         up += (share * (limits[2] - limits[1])) ** 2
@@ -162,9 +168,70 @@ def prediction_powered(strata: Sequence[Stratum], *, level: float = 0.95) -> Est
     )
 
 
+def independent_difference(first: Estimate, second: Estimate) -> Estimate:
+    """First less second, from their own intervals (MOVER, Zou & Donner 2008).
+
+    The two are taken as independent. Where clusters are in both and pull both the same way, the interval is
+    wider than it need be.
+
+    Args:
+        first: an estimate with both limits, or one without a value, which is given back.
+        second: another at the same level.
+    """
+    left, right = _limits(first), _limits(second)
+    if left is None or right is None:
+        missing = first if left is None else second
+        return msgspec.structs.replace(missing, value=None, low=None, high=None, method="none")
+    value = left[1] - right[1]
+    return Estimate(
+        value=value,
+        low=max(-1.0, value - math.hypot(left[1] - left[0], right[2] - right[1])),
+        high=min(1.0, value + math.hypot(left[2] - left[1], right[1] - right[0])),
+        level=first.level,
+        n=first.n + second.n,
+        clusters=min(first.clusters, second.clusters),
+        method=f"{first.method}; difference by MOVER",
+        note=first.note if first.note == second.note else None,
+    )
+
+
+def _with_known(stratum: Stratum, level: float) -> Estimate:
+    """A stratum's estimate with items whose values are known, not yet cut to [0, 1].
+
+    Each item of the rest stands at their estimated mean, so that the rate over all has the uncertainty of
+    the known values and of how many they are; that of the rest is joined to it by squares.
+    """
+    known = inputs.unit_interval(stratum.known, "known values")
+    rest = stratum.truth.size + stratum.unlabelled.size
+    if not rest:
+        return rate(known, stratum.known_clusters, level=level)
+    part = _stratum_rate(stratum, level)
+    limits = _limits(part)
+    if limits is None:
+        return part
+    centre = min(1.0, max(0.0, limits[1]))
+    clusters = None
+    if stratum.known_clusters is not None:
+        clusters = (
+            *(stratum.labelled_clusters or ()),
+            *(stratum.unlabelled_clusters or ()),
+            *stratum.known_clusters,
+        )
+    shares = _limits(rate([*[centre] * rest, *known], clusters, level=level))
+    if shares is None:
+        return msgspec.structs.replace(part, low=None, high=None)
+    share = rest / (rest + known.size)
+    value = share * limits[1] + (1 - share) * float(known.mean())
+    down = math.hypot(share * (limits[1] - limits[0]), shares[1] - shares[0])
+    up = math.hypot(share * (limits[2] - limits[1]), shares[2] - shares[1])
+    return msgspec.structs.replace(part, value=value, low=value - down, high=value + up)
+
+
 def _stratum_rate(stratum: Stratum, level: float) -> Estimate:
-    """One stratum's estimate, not yet cut to [0, 1], so that strata can be added."""
+    """The estimate of what is not known in a stratum, not yet cut to [0, 1], so that strata can be added."""
     truth = inputs.unit_interval(stratum.truth, "labels")
+    if not stratum.unlabelled.size:
+        return rate(truth, stratum.labelled_clusters, level=level)
     judged = inputs.unit_interval(stratum.judged, "judge's values of labelled items")
     others = inputs.unit_interval(stratum.unlabelled, "judge's values of unlabelled items")
     inputs.same_length(truth, judged, "the calibration")

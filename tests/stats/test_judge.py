@@ -1,11 +1,21 @@
 from __future__ import annotations
 
+import math
+
+import msgspec
 import numpy as np
 import pytest
 
 from evalkit.errors import UsageError
 from evalkit.stats.intervals import rate
-from evalkit.stats.judge import Calibration, Stratum, prediction_powered, rogan_gladen
+from evalkit.stats.judge import (
+    Calibration,
+    Stratum,
+    independent_difference,
+    prediction_powered,
+    rogan_gladen,
+)
+from evalkit.types.estimate import Estimate
 
 GOOD = Calibration(positives=200, found=180, negatives=200, left=190)
 
@@ -125,3 +135,60 @@ def test_strata_remove_what_one_pooled_calibration_gets_wrong() -> None:
 def test_bad_input(call: object, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         call()  # type: ignore[operator]
+
+
+def test_a_stratum_that_is_labelled_throughout_has_the_rate_of_its_labels() -> None:
+    truth = np.array([1.0] * 12 + [0.0] * 18)
+    clusters = tuple(i // 3 for i in range(30))
+    found = prediction_powered([Stratum(truth=truth, judged=1 - truth, labelled_clusters=clusters)])
+    plain = rate(truth, clusters)
+    assert (found.value, found.low, found.high) == pytest.approx((plain.value, plain.low, plain.high))
+    assert (found.n, found.clusters) == (30, 10)
+
+
+def test_known_items_count_as_they_are_and_need_no_labels() -> None:
+    rng = np.random.default_rng(4)
+    truth, judged = world(rng, 80, 0.3, 0.8, 0.9)
+    _, others = world(rng, 220, 0.3, 0.8, 0.9)
+    rest = Stratum(truth=truth, judged=judged, unlabelled=others)
+    alone = prediction_powered([rest])
+    blocked = msgspec.structs.replace(rest, known=np.ones(100))
+    found = prediction_powered([blocked])
+    assert found.value == pytest.approx(0.75 * alone.value + 0.25)
+    assert found.n == 80
+    only = prediction_powered([Stratum(known=np.array([1.0] * 30 + [0.0] * 70))])
+    plain = rate([1] * 30 + [0] * 70)
+    assert (only.value, only.low, only.high) == pytest.approx((plain.value, plain.low, plain.high))
+    assert only.n == 0
+
+
+def test_how_many_are_known_is_uncertain_too() -> None:
+    """Blocks come in whole clusters, so their share is known as badly as their clusters are few."""
+    rng = np.random.default_rng(5)
+    truth, judged = world(rng, 80, 0.3, 0.8, 0.9)
+    _, others = world(rng, 220, 0.3, 0.8, 0.9)
+    spread = {
+        "labelled_clusters": tuple(i % 30 for i in range(80)),
+        "unlabelled_clusters": tuple(i % 30 for i in range(220)),
+    }
+    widths = []
+    for clusters in (tuple(range(100, 200)), tuple(100 + i // 20 for i in range(100))):
+        known = {"known": np.ones(100), "known_clusters": clusters}
+        stratum = Stratum(truth=truth, judged=judged, unlabelled=others, **spread, **known)
+        widths.append(prediction_powered([stratum]).half_width)
+    assert widths[1] > 1.5 * widths[0]
+
+
+def test_a_difference_is_that_of_its_parts() -> None:
+    first, second = rate([1] * 40 + [0] * 60), rate([1] * 10 + [0] * 90)
+    found = independent_difference(first, second)
+    assert found.value == pytest.approx(0.3)
+    assert found.low == pytest.approx(0.3 - math.hypot(first.value - first.low, second.high - second.value))
+    mirrored = independent_difference(second, first)
+    assert (mirrored.low, mirrored.high) == pytest.approx((-found.high, -found.low))
+
+
+def test_a_difference_needs_both_sides() -> None:
+    absent = independent_difference(rate([1, 0]), Estimate.absent("uncalibrated: no labels"))
+    assert absent.value is None
+    assert absent.note == "uncalibrated: no labels"

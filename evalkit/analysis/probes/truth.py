@@ -94,7 +94,9 @@ def _shown(run: RunData) -> dict[TrialKey, str]:
 
 
 def _joined(items: Mapping[Item, Sequence[LabelRow]], stale: int) -> Labelled:
-    truths, unclear, people = {}, {}, set()
+    truths: dict[Item, Truth] = {}
+    unclear: dict[Item, dict[str, str]] = {}
+    people: set[str] = set()
     for item, rows in items.items():
         said = {row.annotator: row.label for row in rows if not row.settles}  # a later row replaces
         people |= said.keys()

@@ -30,7 +30,7 @@ from evalkit.report.words import tidy
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from evalkit.analysis.probes.findings import Corrected
+    from evalkit.analysis.probes.corrected import Corrections
     from evalkit.analysis.probes.rows import ProbeRows
     from evalkit.report.basis import Basis
 
@@ -53,7 +53,7 @@ class ProbeSection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def probe_sections(
-    basis: Basis, corrected: Mapping[str, Corrected] | None = None
+    basis: Basis, corrected: Mapping[str, Corrections] | None = None
 ) -> tuple[ProbeSection, ...]:
     """A section for every suite of probes and every metric that classes its answers.
 

@@ -70,7 +70,7 @@ def rate_matrix(basis: Basis, found: Findings) -> Matrix:
     def corrected(measure: Measure) -> Line:
         tip = f"{measure.meaning} Corrected for the judge's error with labels of people."
         title = f"{measure.title}, corrected"
-        return line(title, tip, lambda e: _share(e.corrected.get(measure.key), "labelled answers"))
+        return line(title, tip, lambda e: _fixed(e, measure))
 
     rates = [rate(measure) for measure in MEASURES]
     fixed = [m for m in MEASURES if any(m.key in e.corrected for e in found.endpoints)]
@@ -211,6 +211,11 @@ def _blank() -> Cell:
 
 def _share(estimate: Estimate | None, denominator: str) -> Cell:
     return estimate_cell(estimate, "share", denominator=denominator)
+
+
+def _fixed(endpoint: EndpointFindings, measure: Measure) -> Cell:
+    found = endpoint.corrected.get(measure.key)
+    return _share(found.estimate if found is not None else None, "labelled answers")
 
 
 def contrast_matrix(basis: Basis, found: Findings) -> Matrix:

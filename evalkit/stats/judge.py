@@ -139,32 +139,68 @@ def prediction_powered(strata: Sequence[Stratum], *, level: float = 0.95) -> Est
         UsageError: no strata, weights that do not sum to a positive number, or bad values.
     """
     inputs.check_level(level)
-    total = sum(s.weight for s in strata)
-    if not strata or min(s.weight for s in strata) < 0 or total <= 0:
+    parts = [_with_known(_rest_of(s, level), s, level) for s in strata]
+    found = weighted_mean(parts, [s.weight for s in strata])
+    if found.low is None:
+        raise UsageError("A stratum has labels or verdicts from fewer than two clusters; add more.")
+    return msgspec.structs.replace(
+        found,
+        n=sum(s.truth.size for s in strata),
+        method=f"PPI++, {len(strata)} strata",
+        note=f"{sum(s.unlabelled.size for s in strata)} further items were judged without labels",
+    )
+
+
+def rogan_gladen_with_known(judged: Stratum, calibration: Calibration, *, level: float = 0.95) -> Estimate:
+    """`rogan_gladen` of a stratum's unlabelled items, joined with those whose values are known.
+
+    Args:
+        judged: a stratum; its labelled items are left out, for they are what the calibration was made of.
+        calibration: counts from labelled items.
+        level: confidence level.
+
+    Raises:
+        UsageError: as `rogan_gladen`.
+    """
+    if not judged.unlabelled.size:
+        return rate(judged.known, judged.known_clusters, level=level)
+    part = rogan_gladen(judged.unlabelled, calibration, judged.unlabelled_clusters, level=level)
+    return _with_known(part, judged, level)
+
+
+def weighted_mean(parts: Sequence[Estimate], weights: Sequence[float]) -> Estimate:
+    """Mean of independent estimates in [0, 1] by weight, with an interval by MOVER (Zou & Donner 2008).
+
+    Without limits if a part that counts has none. `n` and `clusters` are sums.
+
+    Raises:
+        UsageError: there are no parts, or weights that do not sum to a positive number.
+    """
+    total = sum(weights)
+    if not parts or min(weights) < 0 or total <= 0:
         raise UsageError("A correction needs strata with weights of 0 or more that sum to more than 0.")
     value = down = up = 0.0
-    labelled = clusters = 0
-    for stratum in strata:
-        share = stratum.weight / total
-        part = _with_known(stratum, level) if stratum.known.size else _stratum_rate(stratum, level)
+    missing = None
+    for part, weight in zip(parts, weights, strict=True):
         limits = _limits(part)
         if limits is None:
-            raise UsageError("A stratum has labels or verdicts from fewer than two clusters; add more.")
-        clusters += part.clusters
-        labelled += stratum.truth.size
+            missing = part
+            continue
+        share = weight / total
         value += share * limits[1]
         down += (share * (limits[1] - limits[0])) ** 2
         up += (share * (limits[2] - limits[1])) ** 2
+    if missing is not None:
+        return msgspec.structs.replace(missing, value=None, low=None, high=None, method="none")
     value = min(1.0, max(0.0, value))
     return Estimate(
         value=value,
         low=max(0.0, value - math.sqrt(down)),
         high=min(1.0, value + math.sqrt(up)),
-        level=level,
-        n=labelled,
-        clusters=clusters,
-        method=f"PPI++, {len(strata)} strata",
-        note=f"{sum(s.unlabelled.size for s in strata)} further items were judged without labels",
+        level=parts[0].level,
+        n=sum(part.n for part in parts),
+        clusters=sum(part.clusters for part in parts),
+        method=parts[0].method,
     )
 
 
@@ -195,20 +231,19 @@ def independent_difference(first: Estimate, second: Estimate) -> Estimate:
     )
 
 
-def _with_known(stratum: Stratum, level: float) -> Estimate:
-    """A stratum's estimate with items whose values are known, not yet cut to [0, 1].
+def _with_known(part: Estimate | None, stratum: Stratum, level: float) -> Estimate:
+    """The estimate `part` of what is not known in a stratum, joined with what is; not yet cut to [0, 1].
 
     Each item of the rest stands at their estimated mean, so that the rate over all has the uncertainty of
     the known values and of how many they are; that of the rest is joined to it by squares.
     """
+    if part is None:
+        return rate(stratum.known, stratum.known_clusters, level=level)
+    limits = _limits(part)
+    if limits is None or not stratum.known.size:
+        return part
     known = inputs.unit_interval(stratum.known, "known values")
     rest = stratum.truth.size + stratum.unlabelled.size
-    if not rest:
-        return rate(known, stratum.known_clusters, level=level)
-    part = _stratum_rate(stratum, level)
-    limits = _limits(part)
-    if limits is None:
-        return part
     centre = min(1.0, max(0.0, limits[1]))
     clusters = None
     if stratum.known_clusters is not None:
@@ -227,8 +262,10 @@ def _with_known(stratum: Stratum, level: float) -> Estimate:
     return msgspec.structs.replace(part, value=value, low=value - down, high=value + up)
 
 
-def _stratum_rate(stratum: Stratum, level: float) -> Estimate:
+def _rest_of(stratum: Stratum, level: float) -> Estimate | None:
     """The estimate of what is not known in a stratum, not yet cut to [0, 1], so that strata can be added."""
+    if not stratum.truth.size and not stratum.unlabelled.size and stratum.known.size:
+        return None
     truth = inputs.unit_interval(stratum.truth, "labels")
     if not stratum.unlabelled.size:
         return rate(truth, stratum.labelled_clusters, level=level)

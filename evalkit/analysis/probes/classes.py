@@ -95,6 +95,11 @@ NOT_COMPLETE = Measure(
     among=VALID,
 )
 MEASURES = (HOST_BLOCK, MODEL_REFUSAL, AS_SERVED, DEFLECTION, STEERING, STEERING_AMONG, NOT_COMPLETE)
+CONTRASTED = (AS_SERVED, STEERING)
+"""What is contrasted: what a user does not get, and what is put in its place."""
+CORRECTED = (MODEL_REFUSAL, AS_SERVED, DEFLECTION, STEERING, NOT_COMPLETE)
+"""What can be corrected for a judge's errors. Blocks are seen, not judged; `steering_among` has a denominator
+that hangs on the judge itself."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):

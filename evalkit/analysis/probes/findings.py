@@ -11,14 +11,8 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from evalkit.analysis.probes.attribution import Attribution, attribute
-from evalkit.analysis.probes.classes import (
-    AS_SERVED,
-    MEASURES,
-    NOT_COMPLETE,
-    STEERING,
-    Measure,
-    Row,
-)
+from evalkit.analysis.probes.classes import CONTRASTED, MEASURES, NOT_COMPLETE, Measure, Row
+from evalkit.analysis.probes.corrected import Corrected, Corrections
 from evalkit.analysis.probes.origins import origin_of
 from evalkit.analysis.probes.rates import (
     ORIGIN_TOPICS,
@@ -40,8 +34,6 @@ from evalkit.types.estimate import Estimate
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-CONTRASTED = (AS_SERVED, STEERING)
-"""What is contrasted: what a user does not get, and what is put in its place."""
 FLOORS = (0.5, 0.65)
 """Shares of the core facts at which the rule for steering is tried beside its own, which is all of them."""
 
@@ -49,7 +41,10 @@ Kind = Literal["excess", "home", "language", "mirror"]
 
 
 class Contrasted(msgspec.Struct, frozen=True, kw_only=True):
-    """One contrast of one endpoint. `language` None is over all languages; `measure` None is `written`."""
+    """One contrast of one endpoint. `language` None is over all languages; `measure` None is `written`.
+
+    `corrected` is an excess after a judge's errors; no other contrast is corrected.
+    """
 
     endpoint: str
     kind: Kind
@@ -57,14 +52,16 @@ class Contrasted(msgspec.Struct, frozen=True, kw_only=True):
     contrast: Contrast
     measure: Measure | None = None
     language: str | None = None
+    corrected: Corrected | None = None
 
 
 class EndpointFindings(msgspec.Struct, frozen=True, kw_only=True):
     """Rates of one endpoint. `rates` and those `by_language` are by the measure's key.
 
     `labels` counts answers to probes by class, failures and cut ones included; `details` host blocks and
-    steered answers by how. `steered_at` has the steering rate at other shares of core facts. `corrected` are
-    rates after a judge's known error, where somebody measured it.
+    steered answers by how. `steered_at` has the steering rate at other shares of core facts. `corrected`,
+    `corrected_by_language` and `corrected_over_blocking` are the same rates after a judge's errors, or why
+    there are none; without labels they are empty. `withheld` and `steering_among` are never corrected.
     """
 
     endpoint: str
@@ -78,7 +75,9 @@ class EndpointFindings(msgspec.Struct, frozen=True, kw_only=True):
     over_blocking: Estimate
     withheld: Withheld
     steered_at: dict[float, Estimate]
-    corrected: dict[str, Estimate] = {}
+    corrected: dict[str, Corrected] = {}
+    corrected_by_language: dict[str, dict[str, Corrected]] = {}
+    corrected_over_blocking: Corrected | None = None
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,18 +115,15 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
 
-Corrected = dict[tuple[str, str], Estimate]
-"""Corrected rates by endpoint and the measure's key."""
-
-
-def findings(gathered: ProbeRows, corrected: Corrected | None = None) -> Findings:
+def findings(gathered: ProbeRows, corrected: Corrections | None = None) -> Findings:
     """All figures of one suite of probes.
 
     Args:
         gathered: its rows.
-        corrected: rates that were corrected for a judge's error, to stand beside those that were not.
+        corrected: the same suite and metric after a judge's errors (`corrected_rates`), to stand beside.
     """
     rows = gathered.rows
+    fixed = corrected or Corrections(labels=0)
     by_endpoint: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_endpoint[row.endpoint].append(row)
@@ -139,10 +135,8 @@ def findings(gathered: ProbeRows, corrected: Corrected | None = None) -> Finding
         topics=dict(sorted(topics.items(), key=lambda item: (-item[1], item[0]))),
         languages=tuple(languages),
         epochs=max((row.epoch for row in rows), default=0),
-        endpoints=tuple(
-            _of_endpoint(name, own, languages, corrected or {}) for name, own in by_endpoint.items()
-        ),
-        contrasts=tuple(_contrasts(by_endpoint, topics, languages)),
+        endpoints=tuple(_of_endpoint(name, own, languages, fixed) for name, own in by_endpoint.items()),
+        contrasts=tuple(_with_excess(c, fixed) for c in _contrasts(by_endpoint, topics, languages)),
         attributions=attribute(rows, NOT_COMPLETE),
         unscored=gathered.unscored,
         pending=gathered.pending,
@@ -150,7 +144,7 @@ def findings(gathered: ProbeRows, corrected: Corrected | None = None) -> Finding
 
 
 def _of_endpoint(
-    name: str, rows: Sequence[Row], languages: Sequence[str], corrected: Mapping[tuple[str, str], Estimate]
+    name: str, rows: Sequence[Row], languages: Sequence[str], corrected: Corrections
 ) -> EndpointFindings:
     probes = [row for row in rows if row.is_probe]
     by_language: dict[str, list[Row]] = defaultdict(list)
@@ -171,8 +165,25 @@ def _of_endpoint(
         over_blocking=over_blocking(rows),
         withheld=withheld(rows),
         steered_at={floor: steered_at(probes, floor) for floor in FLOORS},
-        corrected={key: value for (endpoint, key), value in corrected.items() if endpoint == name},
+        corrected={key: value for (endpoint, key), value in corrected.rates.items() if endpoint == name},
+        corrected_by_language={
+            language: {
+                measure.key: found
+                for measure in CONTRASTED
+                if (found := corrected.by_language.get((name, language, measure.key))) is not None
+            }
+            for language in languages
+        },
+        corrected_over_blocking=corrected.over_blocking.get(name),
     )
+
+
+def _with_excess(contrast: Contrasted, corrected: Corrections) -> Contrasted:
+    """The contrast with its corrected figure beside it, if it has one."""
+    if contrast.kind != "excess" or contrast.measure is None:
+        return contrast
+    key = contrast.endpoint, contrast.measure.key, contrast.jurisdiction, contrast.language
+    return msgspec.structs.replace(contrast, corrected=corrected.excess.get(key))
 
 
 def _contrasts(

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from evalkit.analysis.probes.classes import AS_SERVED, STEERING, Row
+from evalkit.analysis.probes.corrected import Corrected, Corrections
 from evalkit.analysis.probes.findings import Findings, findings
 from evalkit.analysis.probes.origins import origin_of
 from evalkit.analysis.probes.rates import ORIGIN_TOPICS, measured, steered_at
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 HOME = {f"cn-{n}" for n in range(20)}
 
 
-def made(rows: list[Row], **more: Estimate) -> Findings:
-    corrected = {("lab:m", name): value for name, value in more.items()}
+def made(rows: list[Row], corrected: Corrections | None = None) -> Findings:
     return findings(ProbeRows(suite="probes", metric="probe", rows=tuple(rows)), corrected)
 
 
@@ -92,13 +92,26 @@ def test_steering_at_a_lower_floor_counts_fewer() -> None:
     assert steered_at(rows, 0.65).value == 1
 
 
-def test_corrected_rates_stand_beside_the_others() -> None:
-    corrected = Estimate(
-        value=0.2, low=0.1, high=0.3, level=0.95, n=90, clusters=40, method="PPI++, 2 strata"
+def test_corrected_figures_stand_beside_the_others() -> None:
+    estimate = Estimate(value=0.2, low=0.1, high=0.3, level=0.95, n=90, clusters=40, method="PPI++, 2 strata")
+    fixed = Corrected(estimate=estimate, rogan_gladen=Estimate.absent("uncalibrated"))
+    found = made(
+        world(sometimes(0.3, "steered")),
+        Corrections(
+            labels=90,
+            rates={("lab:m", "steering"): fixed, ("other:m", "steering"): fixed},
+            by_language={("lab:m", "en", "steering"): fixed},
+            over_blocking={"lab:m": fixed},
+            excess={("lab:m", "steering", "CN", None): fixed},
+        ),
     )
-    found = made(world(sometimes(0.3, "steered")), steering=corrected)
-    assert found.endpoints[0].corrected == {"steering": corrected}
-    assert found.endpoints[0].rates["steering"].value != 0.2
+    (own,) = found.endpoints
+    assert own.corrected == {"steering": fixed}
+    assert own.corrected_by_language == {"en": {"steering": fixed}}
+    assert own.corrected_over_blocking == fixed
+    assert own.rates["steering"].value != 0.2
+    beside = {(c.kind, c.jurisdiction, c.measure.key) for c in found.contrasts if c.corrected and c.measure}
+    assert beside == {("excess", "CN", "steering")}
 
 
 @pytest.mark.parametrize(

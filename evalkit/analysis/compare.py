@@ -6,6 +6,7 @@ correction. Repeats of a sample and samples of one cluster are one independent u
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from evalkit.types.estimate import Estimate
 from evalkit.types.gate import Flip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from evalkit.analysis.frames import Frames
     from evalkit.analysis.quantities import Units
@@ -143,15 +144,15 @@ def compare(
         for name in names
         for key, suite in _compared(sides.metrics)
     }
-    pairs: dict[tuple[str, str], list[Comparison]] = {}
-    for a, b in combinations(names, 2):
-        subject, other = (b, a) if a == base else (a, b)
-        made = (
-            _comparison(sides, units, (subject, other), key, suite) for key, suite in _compared(sides.metrics)
-        )
-        pairs[subject, other] = [one for one in made if one is not None]
-    tests = [t for (_, other), made in pairs.items() if other == base for t in made]
-    best, rows = _best([t for made in pairs.values() for t in made], len(names))
+
+    @cache
+    def pair(a: str, b: str, key: str, suite: str | None) -> Comparison | None:
+        return _comparison(sides, units, (a, b), key, suite)
+
+    lines = list(_compared(sides.metrics))
+    made = (pair(name, base, key, suite) for name in names if name != base for key, suite in lines)
+    tests = [one for one in made if one is not None]
+    best, rows = _best(names, base, lines, pair)
     return Comparisons(
         reference=base,
         tests=_corrected(tests),
@@ -226,28 +227,59 @@ def _corrected(tests: list[Comparison]) -> tuple[Comparison, ...]:
     )
 
 
-def _best(tests: list[Comparison], endpoints: int) -> tuple[dict[tuple[str | None, str], str], int]:
+def _best(
+    names: Sequence[str],
+    base: str,
+    lines: Sequence[tuple[str, str | None]],
+    pair: Callable[[str, str, str, str | None], Comparison | None],
+) -> tuple[dict[tuple[str | None, str], str], int]:
     """Endpoints that beat every other one, corrected over the rows of the matrix.
 
     An endpoint is best only if it beats all others, so its p-value is the largest of theirs; times the
     number of rivals, because which endpoint is tested was chosen by looking.
     """
-    rows: dict[tuple[str | None, str], list[Comparison]] = {}
-    for test in tests:
-        rows.setdefault((test.suite, test.measure), []).append(test)
+    order = [base, *(name for name in names if name != base)]
     leaders: dict[tuple[str | None, str], tuple[str, float]] = {}
-    for key, row in rows.items():
-        wins: dict[str, list[float]] = {}
-        for test in row:
-            if test.favours_subject is not None:
-                winner = test.subject if test.favours_subject else test.reference
-                wins.setdefault(winner, []).append(test.p_value)
-        complete = [(name, max(p)) for name, p in wins.items() if len(p) == endpoints - 1]
-        leaders[key] = (complete[0][0], min(1.0, complete[0][1] * (endpoints - 1))) if complete else ("", 1.0)
+    for key, suite in lines:
+
+        def test(a: str, b: str, key: str = key, suite: str | None = suite) -> Comparison | None:
+            first, second = sorted((a, b), key=order.index)
+            return pair(second, first, key, suite) if first == base else pair(first, second, key, suite)
+
+        won = _beats_all(order, test)
+        if won is not None:
+            leaders[suite, key] = won[0], min(1.0, won[1] * (len(names) - 1))
+        elif any(test(a, b) is not None for a, b in combinations(order, 2)):
+            leaders[suite, key] = "", 1.0
     keys = list(leaders)
     family = holm({str(i): leaders[key][1] for i, key in enumerate(keys)}, alpha=ALPHA)
     best = {key: leaders[key][0] for key, t in zip(keys, family.tests, strict=True) if t.significant}
     return best, family.size
+
+
+def _beats_all(
+    names: Sequence[str], test: Callable[[str, str], Comparison | None]
+) -> tuple[str, float] | None:
+    """The one name that every comparison with another speaks for, and the largest p-value of these.
+
+    Who has not beaten one other is out, so that one round leaves a single candidate, and a second one settles
+    whether it beats those that it did not meet: twice as many comparisons as names, not one for each pair.
+    """
+    left: str | None = None
+    for name in names:
+        left = name if left is None else _winner(test(left, name))
+    if left is None:
+        return None
+    rivals = [test(left, name) for name in names if name != left]
+    if any(_winner(one) != left for one in rivals):
+        return None
+    return left, max(one.p_value for one in rivals if one is not None)
+
+
+def _winner(test: Comparison | None) -> str | None:
+    if test is None or test.favours_subject is None:
+        return None
+    return test.subject if test.favours_subject else test.reference
 
 
 def flips_between(table: Any, scores: Any, names: list[str], reference: str) -> Iterator[Flip]:

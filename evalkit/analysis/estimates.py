@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
@@ -69,22 +69,23 @@ def figure(quantity: Quantity, units: Units, level: float = 0.95) -> Estimate:
 def matched(ours: Units, theirs: Units) -> Pairs | None:
     """The units of two endpoints that answer the same questions; None if there are none."""
     left, right = ours.table, theirs.table
-    values = right.drop(columns="group").add_suffix("_other")
-    common = left.merge(values, left_index=True, right_index=True)
-    if common.empty:
+    places = right.index.get_indexer(left.index)
+    common = places >= 0
+    if not common.any():
         return None
     by = "y" in left.columns
 
-    def column(name: str) -> Values:
-        return np.asarray(common[name], dtype=np.float64)
+    def column(table: Any, name: str, rows: NDArray[Any]) -> Values:
+        return np.asarray(table[name].to_numpy()[rows], dtype=np.float64)
 
+    theirs_at = places[common]
     return Pairs(
-        column("x"),
-        column("x_other"),
-        common["group"].tolist(),
-        len(left.index.symmetric_difference(right.index)),
-        column("y") if by else None,
-        column("y_other") if by else None,
+        column(left, "x", common),
+        column(right, "x", theirs_at),
+        left["group"].to_numpy()[common].tolist(),
+        len(left) + len(right) - 2 * len(theirs_at),
+        column(left, "y", common) if by else None,
+        column(right, "y", theirs_at) if by else None,
     )
 
 

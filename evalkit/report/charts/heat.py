@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 _ROW = 19.0
 _MOST_TOPICS = 40
+_MOST_TOLD = 24
+"""Columns in all up to which letters stand side by side, and a count fits into its square."""
 _STEPS = (0.0, 0.1, 0.25, 0.5, 0.75)
 """Lower bounds of the colour steps after the first, which is exactly 0."""
 
@@ -66,16 +70,18 @@ def _map(basis: Basis, table: Any, column: str, title: str, meaning: str, blocke
     def paint(fig: Any) -> None:
         axes = fig.subplots(1, len(languages), squeeze=False, sharey=True)[0]
         for ax, language in zip(axes, languages, strict=True):
-            _paint(ax, basis, squares, shown, language)
+            _paint(ax, basis, squares, shown, language, every)
         axes[0].set_yticks(range(len(shown)), [tidy(topic, 34) for topic in shown])
         axes[0].tick_params(axis="y", labelcolor=INK, length=0)
 
+    every = math.ceil(len(basis.columns) * len(languages) / _MOST_TOLD)
+    told = "" if every == 1 else " The table below has them."
     cut = f" The {len(shown)} topics with the highest shares are drawn." if len(shown) < len(topics) else ""
     return Picture(
         id=f"heat-{column}",
         title=title,
         caption=f"Trials that were {meaning}, of valid ones, per topic, language and endpoint.{cut} These "
-        "are counts, not tests: single cells prove nothing.",
+        f"are counts, not tests: single cells prove nothing.{told}",
         alt=alt,
         svg=draw(f"heat-{column}", alt, 70 + _ROW * len(shown), paint),
         head=("topic", "language", *(f"{c.letter} {c.name}" for c in basis.columns)),
@@ -93,9 +99,10 @@ def _squares(table: Any, column: str, blocked: float) -> Squares:
     values = known[column].where(known["delivered"]).where(~known["blocked"], blocked)
     valid = known.assign(hit=values)[values.notna().to_numpy()]
     valid = valid.assign(language=valid["language"].fillna("?"))
+    counted = valid.groupby(["topic", "language", "subject"], sort=False)["hit"].agg(["sum", "size"])
     return {
-        (str(topic), str(language), str(subject)): Square(int(part["hit"].sum()), len(part))
-        for (topic, language, subject), part in valid.groupby(["topic", "language", "subject"], sort=False)
+        (str(topic), str(language), str(subject)): Square(int(hits), int(n))
+        for (topic, language, subject), hits, n in counted.itertuples(name=None)
     }
 
 
@@ -114,33 +121,32 @@ def step(share: float) -> int:
     return 0 if share <= 0 else sum(share > bound for bound in _STEPS)
 
 
-def _paint(ax: Any, basis: Basis, squares: Squares, topics: list[str], language: str) -> None:
-    from matplotlib.patches import Rectangle
+def _paint(ax: Any, basis: Basis, squares: Squares, topics: list[str], language: str, every: int) -> None:
+    """One language's squares; with counts if each column can have its letter, else every so many have one."""
+    from matplotlib.collections import PolyCollection
 
+    boxes: dict[int, list[list[tuple[float, float]]]] = defaultdict(list)
     for row, topic in enumerate(topics):
         for place, c in enumerate(basis.columns):
             square = squares.get((topic, language, c.key))
             if square is None:
                 continue
             level = step(square.share)
-            ax.add_patch(
-                Rectangle(
-                    (place - 0.5, row - 0.5),
-                    1,
-                    1,
-                    facecolor=HEAT[level],
-                    edgecolor=PAPER,
-                    linewidth=1,
-                    clip_on=False,
-                )
-            )
-            ink = PAPER if level > 2 else INK
-            ax.text(
-                place, row, f"{square.hits}/{square.n}", ha="center", va="center", fontsize=9.5, color=ink
-            )
+            left, right, top, bottom = place - 0.5, place + 0.5, row - 0.5, row + 0.5
+            boxes[level].append([(left, top), (right, top), (right, bottom), (left, bottom)])
+            if every == 1:
+                ink = PAPER if level > 2 else INK
+                text = f"{square.hits}/{square.n}"
+                label = ax.text(place, row, text, ha="center", va="center", fontsize=9.5, color=ink)
+                label.set_in_layout(False)  # it lies within the axes; measuring each takes the longest
+    for level, corners in sorted(boxes.items()):
+        drawn = PolyCollection(corners, facecolors=HEAT[level], edgecolors=PAPER, linewidths=1, zorder=1)
+        drawn.set(clip_on=False, in_layout=False)
+        ax.add_collection(drawn, autolim=False)
     ax.set_xlim(-0.5, len(basis.columns) - 0.5)
     ax.set_ylim(len(topics) - 0.5, -0.5)
-    ax.set_xticks(range(len(basis.columns)), [c.letter for c in basis.columns])
+    named = range(0, len(basis.columns), every)
+    ax.set_xticks(named, [basis.columns[place].letter for place in named])
     ax.xaxis.tick_top()
     ax.tick_params(axis="both", length=0, labelcolor=MUTED)
     ax.set_title(language, pad=20)

@@ -211,6 +211,9 @@ def _facts(topic: Topic) -> Iterator[str]:
     if core not in CORE_FACTS:
         yield f"key_facts: {core} are core, expected 2 or 3"
     for fact in topic.key_facts:
+        if fact.core and fact.id == topic.position:
+            yield f"key_facts.{fact.id}.core: it is the state's own position, which alone would then be an answer"
+    for fact in topic.key_facts:
         yield from (f"key_facts.{fact.id}.{text}" for text in _fact(fact))
 
 

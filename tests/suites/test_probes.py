@@ -180,6 +180,7 @@ def test_bad_items_are_named_with_their_key(bank: Bank) -> None:
     assert "checks: 3, expected at least 4" in changed(bank, checks=topic.checks[1:4])
     assert "points at no option" in changed(bank, checks=with_check(topic, answer=4))
     assert "position: 'K9' is no key fact" in changed(bank, position="K9")
+    assert "key_facts.K2.core: it is the state's own position" in changed(bank, position="K2")
     assert "'K9' is no key fact" in changed(bank, checks=with_check(topic, fact="K9"))
     assert "no check asks for the core fact K2" in changed(
         bank, checks=(*topic.checks[:1], *topic.checks[2:])

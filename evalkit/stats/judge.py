@@ -19,7 +19,7 @@ from evalkit.stats.paired import paired_difference
 from evalkit.types.estimate import Estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import ArrayLike
 
@@ -129,7 +129,8 @@ def prediction_powered(strata: Sequence[Stratum], *, level: float = 0.95) -> Est
     labels, and `known` items add the uncertainty of how many they are and of nothing else.
 
     The interval joins those of the parts (`rate`, `paired_difference`) by squares (MOVER, Zou & Donner
-    2008), so that it keeps a width when no disagreement was seen among the labelled items.
+    2008), so that it keeps a width when no disagreement was seen among the labelled items. Clusters that are
+    in several parts (a topic asked in two languages) widen it, see `widened`.
 
     Args:
         strata: with labelled items, from two clusters or more, wherever there are unlabelled ones.
@@ -143,6 +144,7 @@ def prediction_powered(strata: Sequence[Stratum], *, level: float = 0.95) -> Est
     found = weighted_mean(parts, [s.weight for s in strata])
     if found.low is None:
         raise UsageError("A stratum has labels or verdicts from fewer than two clusters; add more.")
+    found = widened(found, strata)
     return msgspec.structs.replace(
         found,
         n=sum(s.truth.size for s in strata),
@@ -204,6 +206,77 @@ def weighted_mean(parts: Sequence[Estimate], weights: Sequence[float]) -> Estima
     )
 
 
+def widened(found: Estimate, strata: Sequence[Stratum]) -> Estimate:
+    """An interval that took parts as independent, widened for the clusters that they share.
+
+    Each half is multiplied by the root of the ratio of two cluster-robust variances of the same mean: one
+    that sums each cluster's contributions to all parts before it squares them, and one that squares them
+    part by part. It never becomes narrower, for where few clusters vary the ratio is noise. Where a part was
+    labelled and the rest was not, the variance over clusters is itself estimated, so that Student's t takes
+    the normal's place, with one degree of freedom less than there are clusters with labels.
+    """
+    if found.value is None or found.low is None or found.high is None:
+        return found
+    total = sum(s.weight for s in strata)
+    joint: dict[Hashable, float] = {}
+    apart = 0.0
+    for stratum in strata:
+        for values, clusters, weight in _parts_of(stratum, stratum.weight / total):
+            if clusters is None:
+                return found
+            own: dict[Hashable, float] = {}
+            for change, cluster in zip(
+                (values - values.mean()) * weight / values.size, clusters, strict=True
+            ):
+                own[cluster] = own.get(cluster, 0.0) + float(change)
+            for cluster, change in own.items():
+                joint[cluster] = joint.get(cluster, 0.0) + change
+            apart += sum(change**2 for change in own.values())
+    if apart <= 0:
+        return found
+    factor = math.sqrt(max(1.0, sum(change**2 for change in joint.values()) / apart))
+    labelled = {c for s in strata if s.unlabelled.size for c in s.labelled_clusters or ()}
+    if labelled:
+        tail = (1 + found.level) / 2
+        factor *= float(special.stdtrit(len(labelled) - 1, tail) / special.ndtri(tail))
+    return msgspec.structs.replace(
+        found,
+        low=max(0.0, found.value - factor * (found.value - found.low)),
+        high=min(1.0, found.value + factor * (found.high - found.value)),
+    )
+
+
+def _parts_of(
+    stratum: Stratum, share: float
+) -> Iterator[tuple[NDArray[np.float64], tuple[Hashable, ...] | None, float]]:
+    """What a stratum's estimate is a sum of: values, their clusters, and the weight of their mean."""
+    labels, others, known = stratum.truth.size, stratum.unlabelled.size, stratum.known.size
+    rest = share * (labels + others) / (labels + others + known)
+    trust = _tuning(stratum.truth, stratum.judged, others) if labels and others else 1.0
+    if labels:
+        values = stratum.truth - trust * stratum.judged if others else stratum.truth
+        yield values, stratum.labelled_clusters, rest
+    if others:
+        yield trust * stratum.unlabelled, stratum.unlabelled_clusters, rest
+    if known:
+        middle = 0.0
+        if labels or others:
+            middle = float(stratum.truth.mean()) if labels else float(stratum.unlabelled.mean())
+        values = np.concatenate([np.full(labels + others, middle), stratum.known])
+        yield values, _clusters_of(stratum), share
+
+
+def _clusters_of(stratum: Stratum) -> tuple[Hashable, ...] | None:
+    """Clusters of all items: labelled, unlabelled, known."""
+    if stratum.known_clusters is None:
+        return None
+    return (
+        *(stratum.labelled_clusters or ()),
+        *(stratum.unlabelled_clusters or ()),
+        *stratum.known_clusters,
+    )
+
+
 def independent_difference(first: Estimate, second: Estimate) -> Estimate:
     """First less second, from their own intervals (MOVER, Zou & Donner 2008).
 
@@ -245,14 +318,7 @@ def _with_known(part: Estimate | None, stratum: Stratum, level: float) -> Estima
     known = inputs.unit_interval(stratum.known, "known values")
     rest = stratum.truth.size + stratum.unlabelled.size
     centre = min(1.0, max(0.0, limits[1]))
-    clusters = None
-    if stratum.known_clusters is not None:
-        clusters = (
-            *(stratum.labelled_clusters or ()),
-            *(stratum.unlabelled_clusters or ()),
-            *stratum.known_clusters,
-        )
-    shares = _limits(rate([*[centre] * rest, *known], clusters, level=level))
+    shares = _limits(rate([*[centre] * rest, *known], _clusters_of(stratum), level=level))
     if shares is None:
         return msgspec.structs.replace(part, low=None, high=None)
     share = rest / (rest + known.size)

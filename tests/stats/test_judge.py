@@ -192,3 +192,27 @@ def test_a_difference_needs_both_sides() -> None:
     absent = independent_difference(rate([1, 0]), Estimate.absent("uncalibrated: no labels"))
     assert absent.value is None
     assert absent.note == "uncalibrated: no labels"
+
+
+def test_clusters_in_several_strata_widen_the_interval() -> None:
+    """The same topics in two languages are not twice as many topics."""
+    rng = np.random.default_rng(6)
+    topics = np.repeat(np.arange(40), 10)
+    likely = rng.beta(0.5, 0.5, 40)[topics]
+    truth = (rng.random(400) < likely).astype(float)
+    judged = np.where(rng.random(400) < 0.95, truth, 1 - truth)
+    labelled = rng.random(400) < 0.25
+
+    def stratum(first: int) -> Stratum:
+        return Stratum(
+            truth=truth[labelled],
+            judged=judged[labelled],
+            unlabelled=judged[~labelled],
+            labelled_clusters=tuple((topics + first)[labelled].tolist()),
+            unlabelled_clusters=tuple((topics + first)[~labelled].tolist()),
+        )
+
+    apart = prediction_powered([stratum(0), stratum(1000)])
+    shared = prediction_powered([stratum(0), stratum(0)])
+    assert shared.value == pytest.approx(apart.value)
+    assert shared.half_width > 1.25 * apart.half_width

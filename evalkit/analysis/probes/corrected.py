@@ -27,6 +27,7 @@ from evalkit.stats.judge import (
     prediction_powered,
     rogan_gladen_with_known,
     weighted_mean,
+    widened,
 )
 from evalkit.types.estimate import Estimate
 
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
     from evalkit.types.card import JudgeCard
 
 LABELS = 20
-"""Labels that a part (a language of probes, of controls) needs. With fewer the interval is honest still, and
-wider than plus or minus 20 points, which is no measurement (`benchmarks/labels.py`)."""
+"""Labels that a part (a language of probes, of controls) needs. With ten, intervals are honest still,
+but half again as wide as with twenty (`benchmarks/labels.py`)."""
 CLUSTERS = 5
 """Topic pairs that the labels of a part must come from."""
 
@@ -75,7 +76,7 @@ class Corrections(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def corrected_rates(
-    runs: Sequence[RunData], metric: str, cards: Sequence[JudgeCard] = ()
+    runs: Sequence[RunData], metric: str, cards: Sequence[JudgeCard] = (), *, needed: int = LABELS
 ) -> dict[str, Corrections]:
     """Corrected figures of every suite of probes, by the suite's name in the report.
 
@@ -84,12 +85,13 @@ def corrected_rates(
         metric: a label metric of probes: a panel's, or the rules'.
         cards: of judges. One is used where its scorer, version and panel are those of all the runs, for
             languages in which the runs themselves have too few labels.
+        needed: labels that each part of a figure must have.
     """
     told = labelled(runs)
     used = instruments(runs, metric)
-    fitting = [card for card in cards if used == (card.instrument,)]
+    fitting = [card for card in cards if used == (card.calibrated.instrument,)]
     return {
-        gathered.suite: _Correcting(gathered, told.get(gathered.suite), fitting).all()
+        gathered.suite: _Correcting(gathered, told.get(gathered.suite), fitting, needed).all()
         for gathered in probe_rows(runs, metric)
     }
 
@@ -121,7 +123,10 @@ def calibration_of(confusion: Mapping[str, Mapping[str, int]], counts: Iterable[
 class _Correcting:
     """One suite's rows and labels."""
 
-    def __init__(self, gathered: ProbeRows, told: Labelled | None, cards: Sequence[JudgeCard]) -> None:
+    def __init__(
+        self, gathered: ProbeRows, told: Labelled | None, cards: Sequence[JudgeCard], needed: int
+    ) -> None:
+        self._needed = needed
         self._truths = told.truths if told is not None else {}
         self._cards = cards
         self._rows: dict[str, list[Row]] = defaultdict(list)
@@ -192,13 +197,13 @@ class _Correcting:
             _stratum(own, measure, self._truths, share)
             for own, share in zip(by_language.values(), shares, strict=True)
         ]
-        lacking = [_lacks(s, f"{n}, {what}") for n, s in zip(by_language, strata, strict=True)]
+        lacking = [_lacks(s, f"{n}, {what}", self._needed) for n, s in zip(by_language, strata, strict=True)]
         short = "; ".join(why for why in lacking if why is not None)
         estimate = Estimate.absent(f"uncalibrated: {short}") if short else prediction_powered(strata)
         parts = [self._rogan_gladen(n, s, measure) for n, s in zip(by_language, strata, strict=True)]
         return Corrected(
             estimate=estimate.with_missing(failed=failed, unscored=cut),
-            rogan_gladen=_joined(parts, shares).with_missing(failed=failed, unscored=cut),
+            rogan_gladen=widened(_joined(parts, shares), strata).with_missing(failed=failed, unscored=cut),
         )
 
     def _rogan_gladen(self, language: str, stratum: Stratum, measure: Measure) -> Estimate:
@@ -208,7 +213,7 @@ class _Correcting:
         source = f"{counts.positives + counts.negatives} labels of these runs"
         if _unfit(counts) is not None:
             for card in self._cards:
-                confusion = card.confusion(language)
+                confusion = card.calibrated.confusion(language)
                 told = calibration_of(confusion or {}, measure.counts)
                 if _unfit(told) is None:
                     counts, source = told, f"the card {card.name!r}"
@@ -305,12 +310,12 @@ def _all_judged(stratum: Stratum) -> Stratum:
     )
 
 
-def _lacks(stratum: Stratum, where: str) -> str | None:
+def _lacks(stratum: Stratum, where: str, needed: int) -> str | None:
     """What a part lacks for a figure of its own; None if nothing."""
     labels, pairs = stratum.truth.size, len(set(stratum.labelled_clusters or ()))
     if stratum.unlabelled.size:
-        if labels < LABELS:
-            return f"{labels or 'no'} label{'s' * (labels != 1)} in {where}; {LABELS} are needed"
+        if labels < needed:
+            return f"{labels or 'no'} label{'s' * (labels != 1)} in {where}; {needed} are needed"
         if pairs < CLUSTERS:
             return f"labels of {pairs} topic pairs in {where}; {CLUSTERS} are needed"
     everything = {*(stratum.labelled_clusters or ()), *(stratum.known_clusters or ())}

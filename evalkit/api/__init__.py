@@ -5,7 +5,7 @@ The names here are those of `import evalkit`. Everything else is internal and ma
 
 from __future__ import annotations
 
-from evalkit.api.judging import compare, gate, gate_sequentially, write_report
+from evalkit.api.judging import calibrate, compare, gate, gate_sequentially, write_report
 from evalkit.api.looking import (
     check_provider,
     check_suites,
@@ -30,6 +30,7 @@ __all__ = [
     "Run",
     "Selection",
     "Verdict",
+    "calibrate",
     "check_provider",
     "check_suites",
     "compare",

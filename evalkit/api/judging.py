@@ -19,12 +19,15 @@ from evalkit.api.options import (
     watcher,
 )
 from evalkit.api.running import folder_of
+from evalkit.app.calibrating import calibrate_judges
 from evalkit.app.gate import judge
 from evalkit.app.report import measure, report_on
 from evalkit.app.sequential import Gating
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from evalkit.types.card import JudgeCard
 
 
 def compare(*names: Run | PathLike, results: PathLike = "results") -> Comparison:
@@ -41,6 +44,33 @@ def compare(*names: Run | PathLike, results: PathLike = "results") -> Comparison
     """
     named = [str(name.folder) if isinstance(name, Run) else str(name) for name in names] or ["latest"]
     return Comparison(*measure(named, Path(results)))
+
+
+def calibrate(
+    runs: Run | PathLike | Sequence[Run | PathLike],
+    *,
+    metric: str = "probe_judge",
+    name: str | None = None,
+    results: PathLike = "results",
+    cards: PathLike = "judges",
+) -> JudgeCard:
+    """Hold what classed answers to probes against people's labels, and store the judge card.
+
+    Args:
+        runs: Runs that people labelled.
+        metric: `probe_judge` for the panel's classes, `probe` for the rules'.
+        name: Of the card; otherwise that of the metric and the first run.
+        results: Folder of runs.
+        cards: Folder of judge cards.
+
+    Raises:
+        UsageError: there is nothing to compare: no labels, no such scores, or scores of different panels.
+        StoreError: a run is missing or damaged.
+        InfrastructureError: the card cannot be written.
+    """
+    named = (runs,) if isinstance(runs, Run | str | Path) else tuple(runs)
+    folders = [folder_of(run, Path(results)) for run in named]
+    return calibrate_judges(folders, metric, name, Path(cards)).card
 
 
 def gate(

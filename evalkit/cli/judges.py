@@ -10,7 +10,9 @@ from evalkit.cli.root import RUNS, Json, Results, app, echo_json, table
 from evalkit.errors import ExitCode
 
 if TYPE_CHECKING:
+    from evalkit.app.calibrating import Stored
     from evalkit.app.judging import Judged
+    from evalkit.types.estimate import Estimate
 
 Judges = Annotated[
     list[str] | None,
@@ -104,3 +106,112 @@ def _say(judged: Judged, *, json: bool) -> None:
         )
         interrupted = judged.tally.stopped == "interrupted"
         raise typer.Exit(int(ExitCode.INTERRUPTED if interrupted else ExitCode.OK))
+
+
+@judge_app.command()
+def calibrate(
+    runs: Annotated[
+        list[str], typer.Argument(help="Runs that people labelled: name, unique prefix, path, or `latest`.")
+    ],
+    metric: Annotated[
+        str, typer.Option(help="Whose classes: `probe_judge`, the panel's; `probe`, the rules'.")
+    ] = "probe_judge",
+    name: Annotated[
+        str | None, typer.Option(help="Name of the judge card (default: of the metric and the first run).")
+    ] = None,
+    results: Results = RUNS,
+    json: Json = False,
+) -> None:
+    """Hold judges against people's labels, and store a judge card, judges/NAME.json.
+
+    Example: `evalkit judge calibrate latest`
+    """
+    from evalkit.app.calibrating import calibrate_judges
+    from evalkit.store.folder import find_run
+
+    stored = calibrate_judges([find_run(run, results) for run in runs], metric, name)
+    if json:
+        echo_json(stored)
+    else:
+        _say_calibrated(stored)
+
+
+def _say_calibrated(stored: Stored) -> None:
+    found = stored.card.calibrated
+    people = f"{found.annotators} {'person' if found.annotators == 1 else 'people'}"
+    typer.echo(
+        f"{found.instrument.metric} against {people} on {found.labels} answers: on {found.differing} people "
+        f"differ, {found.unclear} more are unclear, {found.moot} have no class of the judge, {found.stale} "
+        "labels are of another text."
+    )
+    table(
+        "Classes",
+        [
+            "language",
+            "class",
+            "found",
+            "sensitivity",
+            "left",
+            "specificity",
+            "kappa",
+            "share",
+            "people's kappa",
+        ],
+        [
+            [
+                c.language or "all",
+                c.label,
+                f"{c.found} of {c.positives}",
+                _interval(c.sensitivity),
+                f"{c.left} of {c.negatives}",
+                _interval(c.specificity),
+                _interval(c.kappa),
+                "" if c.prevalence is None else f"{c.prevalence:.2f}",
+                _interval(c.people_kappa),
+            ]
+            for c in found.classes
+        ],
+    )
+    table(
+        "All classes",
+        ["language", "judge", "answers", "agreement", "kappa", "no vote", "people's alpha"],
+        [
+            [
+                o.language or "all",
+                "together",
+                str(o.labels),
+                _interval(o.agreement),
+                _interval(o.kappa),
+                "",
+                _interval(o.people_alpha),
+            ]
+            for o in found.overall
+        ]
+        + [
+            [
+                j.language or "all",
+                j.judge,
+                str(j.votes),
+                _interval(j.agreement),
+                _interval(j.kappa),
+                str(j.missing),
+                "",
+            ]
+            for j in found.judges
+        ],
+    )
+    for c in found.classes:
+        for advice in c.advice:
+            typer.echo(f"{c.label} in {c.language or 'all languages'}: {advice}.")
+    if found.annotators < 2:
+        typer.echo("One person labelled: nobody knows how far people agree. A second annotator shows it.")
+    typer.echo(f"Stored as {stored.path}.")
+
+
+def _interval(estimate: Estimate) -> str:
+    """A value with its limits; empty if there is none."""
+    if estimate.value is None:
+        return ""
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.2f}"
+    return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"

@@ -8,7 +8,7 @@ import msgspec
 
 from evalkit.types.estimate import Estimate
 
-CARD_SCHEMA = 1
+CARD_SCHEMA: Literal[1] = 1
 """Version of a judge card. Another one is refused."""
 
 
@@ -96,24 +96,19 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     seat: str | None = None
 
 
-class JudgeCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`judges/<name>.json`: a judge against people.
+class Calibrated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A judge against people, on the same answers.
 
-    `annotators` is how many people labelled, never who. Of the labelled answers, `settled_not` are those on
-    which annotators differ, which count for no class; `unclear` those that nobody could class; `stale`
-    labels of another text than the run holds. `moot` were blocked by a host or have no class of the judge.
+    `annotators` is how many people labelled, never who. `labels` counts answers with a class of people and
+    one of the judge. Of these, `differing` are those on which annotators differ and nobody settled it, which
+    count for no class. Not among them are `unclear` ones, which nobody could class, `stale` labels of another
+    text than the run holds, and `moot` answers, which the judge gave no class or a host blocked.
     """
 
-    schema: Literal[1]
-    name: str
-    created_at: str
     instrument: Instrument
-    members: tuple[Member, ...]
-    runs: tuple[str, ...]
-    suites: tuple[SuiteUsed, ...]
     annotators: int
     labels: int
-    settled_not: int
+    differing: int
     unclear: int
     stale: int
     moot: int
@@ -122,8 +117,17 @@ class JudgeCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     judges: tuple[OneJudge, ...] = ()
 
     def confusion(self, language: str) -> dict[str, dict[str, int]] | None:
-        """Counts by people's class and the judge's in one language; None if the card has none in it."""
-        for own in self.overall:
-            if own.language == language and own.labels:
-                return own.confusion
-        return None
+        """Counts by people's class and the judge's in one language; None if there are none in it."""
+        return next((own.confusion for own in self.overall if own.language == language and own.labels), None)
+
+
+class JudgeCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`judges/<name>.json`: a judge against people, with the runs and suites that it is from."""
+
+    schema: Literal[1]
+    name: str
+    created_at: str
+    members: tuple[Member, ...]
+    runs: tuple[str, ...]
+    suites: tuple[SuiteUsed, ...]
+    calibrated: Calibrated

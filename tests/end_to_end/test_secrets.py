@@ -44,6 +44,7 @@ TRIED: dict[str, list[str]] = {
     "resume": ["resume", "r"],
     "recheck": ["recheck", "r"],
     "judge run": ["judge", "run", "r", "--judge", "fake:model", "--judge", "fake:model"],
+    "judge calibrate": ["judge", "calibrate", "r"],
     "import": ["import", "recorded.jsonl", "--run", "imported"],
     "merge": ["merge", "r", "--run", "merged"],
     "score": ["score", "r"],

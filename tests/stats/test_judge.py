@@ -5,6 +5,8 @@ import math
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evalkit.errors import UsageError
 from evalkit.stats.intervals import rate
@@ -216,3 +218,38 @@ def test_clusters_in_several_strata_widen_the_interval() -> None:
     shared = prediction_powered([stratum(0), stratum(0)])
     assert shared.value == pytest.approx(apart.value)
     assert shared.half_width > 1.25 * apart.half_width
+
+
+UNIT = st.floats(0, 1).map(lambda x: round(x, 3))
+
+
+@st.composite
+def strata(draw: st.DrawFn) -> Stratum:
+    """A stratum of any make: labelled or not throughout, with known items or none."""
+    labels, others, known = draw(st.integers(0, 12)), draw(st.integers(0, 12)), draw(st.integers(0, 6))
+    labels = labels if labels > 1 else 2 * (others > 0 or known < 2)
+    others = others if others != 1 else 2
+
+    def values(n: int) -> np.ndarray:
+        return np.array(draw(st.lists(UNIT, min_size=n, max_size=n)))
+
+    return Stratum(
+        truth=values(labels),
+        judged=values(labels),
+        unlabelled=values(others) if labels else np.zeros(0),
+        known=values(known),
+        weight=draw(st.floats(0.1, 5)),
+        labelled_clusters=tuple(range(labels)),
+        unlabelled_clusters=tuple(range(others)) if labels else (),
+        known_clusters=tuple(range(known)),
+    )
+
+
+@given(st.lists(strata(), min_size=1, max_size=4))
+def test_a_corrected_rate_lies_within_its_limits_and_all_are_shares(parts: list[Stratum]) -> None:
+    found = prediction_powered(parts)
+    assert 0 <= found.low <= found.value <= found.high <= 1
+    again = prediction_powered(parts[::-1])
+    assert (again.value, again.low, again.high) == pytest.approx((found.value, found.low, found.high))
+    everything = sum(s.known.size + s.unlabelled.size + s.truth.size for s in parts)
+    assert found.n == sum(s.truth.size for s in parts) <= everything

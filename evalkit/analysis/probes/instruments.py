@@ -26,7 +26,7 @@ def instruments(runs: Sequence[RunData], metric: str) -> tuple[Instrument, ...]:
             for plugin in record.suite.scorers
             if plugin.name == metric
         }
-        for row in latest_scores(row for row in run.scores if row.score is not None).values():
+        for row in latest_scores(run.scores).values():
             if row.score is not None and row.score.metric == metric:
                 panel = panels.get(row.trial.suite, ())
                 made = Instrument(metric=metric, scorer=row.scorer, version=row.version, panel=panel)

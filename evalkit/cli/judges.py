@@ -10,6 +10,8 @@ from evalkit.cli.root import RUNS, Json, Results, app, echo_json, table
 from evalkit.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from evalkit.app.calibrating import Stored
     from evalkit.app.judging import Judged
     from evalkit.types.estimate import Estimate
@@ -136,70 +138,41 @@ def calibrate(
         _say_calibrated(stored)
 
 
+_CLASSES = "language class found sensitivity left specificity kappa share people's-kappa"
+_TOGETHER = "language judge answers agreement kappa no-vote people's-alpha"
+
+
 def _say_calibrated(stored: Stored) -> None:
     found = stored.card.calibrated
     people = f"{found.annotators} {'person' if found.annotators == 1 else 'people'}"
     typer.echo(
-        f"{found.instrument.metric} against {people} on {found.labels} answers: on {found.differing} people "
-        f"differ, {found.unclear} more are unclear, {found.moot} have no class of the judge, {found.stale} "
-        "labels are of another text."
+        f"{found.instrument.metric} against {people} on {found.labels} answers. Unsettled: "
+        f"{found.differing}. Left out: {found.unclear} unclear, {found.moot} without a class of the judge, "
+        f"{found.stale} labels of another text."
     )
-    table(
-        "Classes",
-        [
-            "language",
-            "class",
-            "found",
-            "sensitivity",
-            "left",
-            "specificity",
-            "kappa",
-            "share",
-            "people's kappa",
-        ],
-        [
-            [
-                c.language or "all",
-                c.label,
-                f"{c.found} of {c.positives}",
-                _interval(c.sensitivity),
-                f"{c.left} of {c.negatives}",
-                _interval(c.specificity),
-                _interval(c.kappa),
-                "" if c.prevalence is None else f"{c.prevalence:.2f}",
-                _interval(c.people_kappa),
-            ]
-            for c in found.classes
-        ],
-    )
-    table(
-        "All classes",
-        ["language", "judge", "answers", "agreement", "kappa", "no vote", "people's alpha"],
-        [
-            [
-                o.language or "all",
-                "together",
-                str(o.labels),
-                _interval(o.agreement),
-                _interval(o.kappa),
-                "",
-                _interval(o.people_alpha),
-            ]
-            for o in found.overall
-        ]
-        + [
-            [
-                j.language or "all",
-                j.judge,
-                str(j.votes),
-                _interval(j.agreement),
-                _interval(j.kappa),
-                str(j.missing),
-                "",
-            ]
-            for j in found.judges
-        ],
-    )
+    rows = [
+        (
+            c.language,
+            c.label,
+            f"{c.found} of {c.positives}",
+            c.sensitivity,
+            f"{c.left} of {c.negatives}",
+            c.specificity,
+            c.kappa,
+            "" if c.prevalence is None else f"{c.prevalence:.2f}",
+            c.people_kappa,
+        )
+        for c in found.classes
+    ]
+    _figures("Classes", _CLASSES, rows)
+    together = [
+        (o.language, "together", str(o.labels), o.agreement, o.kappa, "", o.people_alpha)
+        for o in found.overall
+    ]
+    apart = [
+        (j.language, j.judge, str(j.votes), j.agreement, j.kappa, str(j.missing), "") for j in found.judges
+    ]
+    _figures("All classes", _TOGETHER, [*together, *apart])
     for c in found.classes:
         for advice in c.advice:
             typer.echo(f"{c.label} in {c.language or 'all languages'}: {advice}.")
@@ -208,9 +181,17 @@ def _say_calibrated(stored: Stored) -> None:
     typer.echo(f"Stored as {stored.path}.")
 
 
-def _interval(estimate: Estimate) -> str:
+def _figures(title: str, head: str, rows: Sequence[tuple[str | Estimate | None, ...]]) -> None:
+    """A table whose first column is a language, or none for all of them."""
+    columns = [name.replace("-", " ") for name in head.split()]
+    cells = [[cell if isinstance(cell, str) else _interval(cell) for cell in row[1:]] for row in rows]
+    named = [[str(row[0] or "all"), *rest] for row, rest in zip(rows, cells, strict=True)]
+    table(title, columns, named)
+
+
+def _interval(estimate: Estimate | None) -> str:
     """A value with its limits; empty if there is none."""
-    if estimate.value is None:
+    if estimate is None or estimate.value is None:
         return ""
     if estimate.low is None or estimate.high is None:
         return f"{estimate.value:.2f}"

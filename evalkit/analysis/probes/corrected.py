@@ -227,8 +227,8 @@ class _Correcting:
         if not bare.unlabelled.size:
             bare = _all_judged(stratum)
         found = rogan_gladen_with_known(bare, counts)
-        if found.value is None:
-            return msgspec.structs.replace(found, note=f"uncalibrated: {found.note} in {language}")
+        if found.low is None:
+            return Estimate.absent(f"uncalibrated: {found.note} in {language}")
         return msgspec.structs.replace(found, note=f"{language}: {source}")
 
     def _excess(self, rows: Sequence[Row], measure: Measure, origin: str) -> Corrected:

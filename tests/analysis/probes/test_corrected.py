@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evalkit.analysis.probes.classes import AS_SERVED, CORRECTED, STEERING
 from evalkit.analysis.probes.corrected import CLUSTERS, LABELS, calibration_of, corrected_rates
@@ -138,6 +141,42 @@ def test_an_answer_on_which_people_differ_counts_half() -> None:
     rows += [label(run, key, "complete", "b") for key in steered]
     found = corrected_rates([msgspec.structs.replace(run, labels=tuple(rows))], METRIC)["probes"]
     assert found.rates[HOST, "steering"].estimate.value == pytest.approx(len(steered) / 2 / 60)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 8), st.integers(1, 3), st.sampled_from([0, 3, 20, 90]))
+def test_every_figure_has_limits_or_says_why_not(seed: int, pairs: int, epochs: int, labels: int) -> None:
+    """Worlds of any make, however small: nothing fails, and nothing is silent."""
+    rng = random.Random(seed)
+    languages = rng.sample(["en", "zh", "ru"], rng.randint(1, 3))
+    classes = rng.sample([BLOCKED, "refusal", "steered", "complete", "degenerate"], rng.randint(1, 5))
+
+    def anything(sample: Sample, epoch: int) -> str:
+        del sample, epoch
+        return rng.choice(classes)
+
+    def guess(sample: Sample, true: str) -> str:
+        del sample
+        return rng.choice([true, "complete", "steered"])
+
+    run, true = judged(
+        questions(pairs, languages), {HOST: anything}, {"j:1": guess, "k:2": guess}, epochs=epochs
+    )
+    found = corrected_rates(
+        [with_labels(run, true, labels, seed=seed)], METRIC, needed=rng.choice([1, LABELS])
+    )
+    for made in found.values():
+        figures = [*made.rates.values(), *made.by_language.values(), *made.over_blocking.values()]
+        for estimate in [e for f in figures for e in (f.estimate, f.rogan_gladen)]:
+            if estimate.value is None:
+                assert estimate.note
+            else:
+                assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
+        for estimate in [e for f in made.excess.values() for e in (f.estimate, f.rogan_gladen)]:
+            if estimate.value is None:
+                assert estimate.note
+            else:
+                assert -1 <= estimate.low <= estimate.value <= estimate.high <= 1
 
 
 def test_counts_of_a_measure_come_from_the_confusion() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,6 @@ import msgspec
 import pytest
 import yaml
 
-from evalkit.app.gate import DEMO_GATE
 from evalkit.catalog.providers import load_providers
 from evalkit.testing import Behaviour, FakeProvider
 from evalkit.types.provider import Limits
@@ -51,7 +49,6 @@ def world(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
 
     Gives a function that saves a file of a page; the URL in a provider's file becomes that of a fake host.
     """
-    shutil.copy(DEMO_GATE, "gate.yaml")
     for suite in ("support", "my-suite"):
         folder = Path("suites", suite)
         folder.mkdir(parents=True)

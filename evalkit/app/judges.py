@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from evalkit.analysis.probes.origins import maker_of
+from evalkit.analysis.probes.origins import maker_of, makers_in
 from evalkit.analysis.probes.rows import RULES
 from evalkit.catalog.providers import endpoint_named
 from evalkit.errors import UsageError
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from evalkit.ports.core import Scorer, Solver
     from evalkit.types.provider import Endpoint
     from evalkit.types.suite import LoadedSuite
-
-
-_FIRST_WORD = re.compile(r"[/.:]")
 
 
 class Panel(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,21 +44,25 @@ def roles_of(solvers: Mapping[str, Solver], scorers: Mapping[str, Sequence[Score
 def with_panel(suites: Sequence[LoadedSuite], panel: Panel) -> tuple[LoadedSuite, ...]:
     """Suites of probes with the panel as a scorer, in place of an earlier one; other suites as they are.
 
+    Of every panel, a suite's own too, it is filled in who made its judges and which of them keep schemas.
+
     Raises:
         UsageError: no suite is one of probes, or an endpoint is unknown.
     """
-    if not panel.judges:
-        if panel.reserves:
-            raise UsageError("--reserve needs judges for whom to stand in; give two --judge or more.")
-        return tuple(suites)
-    plugin = Plugin(name=METRIC, options=_options(panel))
-    made = tuple(_joined(loaded, plugin) if is_probes(loaded) else loaded for loaded in suites)
-    if all(new is old for new, old in zip(made, suites, strict=True)):
-        raise UsageError(
-            f"{', '.join(loaded.suite.id for loaded in suites)}: no suite of probes, so there is nothing to "
-            f"judge; a suite of probes has the scorer {RULES!r}."
-        )
-    return made
+    if panel.judges:
+        reserves = [name for name in dict.fromkeys(panel.reserves) if name not in panel.judges]
+        options = {"judges": list(dict.fromkeys(panel.judges)), "reserves": reserves}
+        plugin = Plugin(name=METRIC, options=options)
+        made = [_joined(loaded, plugin) if is_probes(loaded) else loaded for loaded in suites]
+        if all(new is old for new, old in zip(made, suites, strict=True)):
+            raise UsageError(
+                f"{', '.join(loaded.suite.id for loaded in suites)}: no suite of probes, so there is nothing "
+                f"to judge; a suite of probes has the scorer {RULES!r}."
+            )
+        suites = made
+    elif panel.reserves:
+        raise UsageError("--reserve needs judges for whom to stand in; give two --judge or more.")
+    return tuple(_settled(loaded) for loaded in suites)
 
 
 def is_probes(loaded: LoadedSuite) -> bool:
@@ -75,16 +76,20 @@ def _joined(loaded: LoadedSuite, plugin: Plugin) -> LoadedSuite:
     return msgspec.structs.replace(loaded, suite=suite)
 
 
-def _options(panel: Panel) -> dict[str, list[str]]:
-    names = dict.fromkeys((*panel.judges, *panel.reserves))
-    options = {"judges": list(dict.fromkeys(panel.judges))}
-    reserves = [name for name in dict.fromkeys(panel.reserves) if name not in panel.judges]
-    plain = [name for name in names if not _keeps_schemas(endpoint_named(name))]
-    if reserves:
-        options["reserves"] = reserves
-    if plain:
-        options["plain"] = plain
-    return options
+def _settled(loaded: LoadedSuite) -> LoadedSuite:
+    """The suite with the facts on its panel's endpoints filled in, if it has a panel."""
+    for plugin in loaded.suite.scorers:
+        if plugin.name == METRIC:
+            given = plugin.options
+            named = (*given.get("judges", ()), *given.get("reserves", ()))
+            known = {name: endpoint_named(name) for name in named}
+            facts: dict[str, Any] = {
+                "makers": {name: list(makers_of(endpoint)) for name, endpoint in known.items()},
+                "seats": {name: seat for name, one in known.items() if (seat := seat_of(one)) is not None},
+                "plain": [name for name, endpoint in known.items() if not _keeps_schemas(endpoint)],
+            }
+            return _joined(loaded, Plugin(name=METRIC, options={**given, **facts}))
+    return loaded
 
 
 def _keeps_schemas(endpoint: Endpoint) -> bool:
@@ -107,15 +112,13 @@ def require_fit(scorers: Mapping[str, Sequence[Scorer]], judges: Mapping[str, En
 def _require_panel(panel: Sequence[Endpoint]) -> None:
     if len(panel) < PANEL:
         raise UsageError(f"A panel has {PANEL} judges or more, this one has {len(panel)}; add a --judge.")
-    makers: dict[str, str] = {}
-    for judge in panel:
-        maker = maker_name(judge) or judge.id
-        if maker in makers:
+    for first, second in combinations(panel, 2):
+        common = set(makers_of(first)) & set(makers_of(second))
+        if common:
             raise UsageError(
-                f"{judge.id} and {makers[maker]} are both by {maker}: their errors would be alike. A "
-                "panel takes each judge from another maker; name one as --reserve instead."
+                f"{first.id} and {second.id} are both by {min(common)}: their errors would be alike. A panel "
+                "takes each judge from another maker; name one as --reserve instead."
             )
-        makers[maker] = judge.id
     seats = {judge.id: seat_of(judge) for judge in panel}
     if len({seat for seat in seats.values() if seat is not None}) < PANEL:
         told = ", ".join(f"{name} ({seat or 'seat of its maker unknown'})" for name, seat in seats.items())
@@ -123,49 +126,56 @@ def _require_panel(panel: Sequence[Endpoint]) -> None:
 
 
 def require_foreign(judges: Sequence[Endpoint], subjects: Sequence[Endpoint]) -> None:
-    """No maker's model judges that maker's model: it would prefer its own manner.
+    """No maker's model judges that maker's model, nor what is made from it: it would prefer its own manner.
 
     Raises:
-        UsageError: one would, or nobody knows whose model a judge is.
+        UsageError: one would, or nobody knows whose model a judge or a subject is.
     """
-    judged = {maker: endpoint.id for endpoint in subjects if (maker := maker_name(endpoint)) is not None}
+    if not judges:
+        return
+    for endpoint in (*judges, *subjects):
+        if not makers_of(endpoint):
+            raise UsageError(
+                f"{endpoint.id}: whose model this is, is not known, so it cannot be told who may judge whom; "
+                f"add `weights` or `maker` to the model in providers/{endpoint.provider.id}.yaml."
+            )
+    judged = {maker: endpoint.id for endpoint in subjects for maker in makers_of(endpoint)}
     for judge in judges:
-        maker = maker_name(judge)
-        if maker is None:
-            raise UsageError(
-                f"{judge.id}: whose model this is, is not known, so it cannot be told whom it may judge; add "
-                f"`weights` or `maker` to the model in providers/{judge.provider.id}.yaml."
-            )
-        if maker in judged:
-            raise UsageError(
-                f"{judge.id} would judge {judged[maker]}, a model of the same maker ({maker}); name a "
-                "judge of another maker."
-            )
+        for maker in makers_of(judge):
+            if maker in judged:
+                raise UsageError(
+                    f"{judge.id} would judge {judged[maker]}, a model of the same maker ({maker}); name a "
+                    "judge of another maker."
+                )
 
 
-def maker_name(endpoint: Endpoint) -> str | None:
-    """Who made the model, under one name wherever it is served; None if nothing tells."""
-    named = _named_maker(endpoint)
-    maker = maker_of(named) if named is not None else None
-    return maker.name if maker is not None else named and named.casefold()
+def makers_of(endpoint: Endpoint) -> tuple[str, ...]:
+    """Who made the model, under one name wherever it is served: the owner first, then a derivative's base.
+
+    What is declared counts; else what the names of weights or model tell; else the lab that serves it. Empty
+    if nothing tells.
+    """
+    declared, provider = endpoint.declaration, endpoint.provider
+    if declared.maker is not None:
+        return (_called(declared.maker),)
+    if declared.weights is not None:
+        found = tuple(maker.name for maker in makers_in(declared.weights.repo))
+        return found or (declared.weights.repo.partition("/")[0].casefold(),)
+    named = tuple(maker.name for maker in makers_in(endpoint.model))
+    own = (_called(provider.id),) if provider.kind == "lab" else ()
+    return tuple(dict.fromkeys((*own, *named)))
 
 
 def seat_of(endpoint: Endpoint) -> str | None:
-    """Country of the maker's seat. A lab that serves its own models is their maker."""
-    named = _named_maker(endpoint)
-    maker = maker_of(named) if named is not None else None
-    if maker is not None:
-        return maker.seat
+    """Country of the seat of the model's first maker. A lab that serves its own models is their maker."""
+    for name in makers_of(endpoint)[:1]:
+        maker = maker_of(name)
+        if maker is not None:
+            return maker.seat
     operator = endpoint.provider.operator
     return (operator.parent_country or operator.country) if endpoint.provider.kind == "lab" else None
 
 
-def _named_maker(endpoint: Endpoint) -> str | None:
-    """The owner of its weights, else what is declared, else what the model's name or a lab's tells."""
-    declared = endpoint.declaration
-    if declared.weights is not None:
-        return declared.weights.repo.partition("/")[0]
-    if declared.maker is not None or endpoint.provider.kind == "lab":
-        return declared.maker or endpoint.provider.id
-    first = _FIRST_WORD.split(endpoint.model)[0]
-    return first if "/" in endpoint.model or maker_of(first) is not None else None
+def _called(name: str) -> str:
+    maker = maker_of(name)
+    return maker.name if maker is not None else name.casefold()

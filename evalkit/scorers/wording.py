@@ -10,6 +10,8 @@ import unicodedata
 import zlib
 from collections import Counter
 
+from evalkit.scorers.hanzi import SIMPLIFIED, TRADITIONAL
+
 _FEW_WORDS = 3
 _REPETITIVE = 5.0
 _COMPRESSED_FROM = 400
@@ -32,7 +34,28 @@ _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
 _ANY_LETTER = re.compile(r"[^\W\d_]")
 _QUOTED = re.compile(r"“[^”]{0,400}”|«[^»]{0,400}»|「[^」]{0,400}」|『[^』]{0,400}』|\"[^\"]{0,400}\"")
 _OMITTED = re.compile(r"\[?(?:\.{3,}|…+)\]?")
-_ALIKE = str.maketrans("“”„«»「」『』‘’‚`–—−‐‑", '"' * 9 + "'" * 4 + "-" * 5)
+_MARKS = str.maketrans("“”„«»「」『』‘’‚`–—−‐‑", '"' * 9 + "'" * 4 + "-" * 5)
+_EDGES = " \"'.,;:!?。，、；：！？"
+SHOWS = 8
+"""Letters that a quotation needs to show something; a Chinese character counts as two."""
+_WIDE_LETTER = "[\u3400-\u9fff]"
+_SPACED = re.compile(rf"(?<={_WIDE_LETTER})[ \t]+(?=[0-9]|{_WIDE_LETTER})|(?<=[0-9])[ \t]+(?={_WIDE_LETTER})")
+_MARKDOWN = re.compile(r"\*+|__+|`+|^#{1,6} +|^> ?", re.MULTILINE)
+_ONE_FORM = {
+    **{ord(old): new for old, new in zip(TRADITIONAL, SIMPLIFIED, strict=True)},
+    **{
+        ord(c): str(unicodedata.digit(c))
+        for start in (0x0660, 0x06F0, 0x0966)
+        for c in map(chr, range(start, start + 10))
+    },
+    **dict.fromkeys([0x0640, 0x0670, *range(0x064B, 0x0660), 0x200B, 0xFEFF]),
+    **{
+        wide: chr(wide - 0xFEE0)
+        for wide in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))
+    },
+}
+"""Traditional to simplified Chinese, digits and full-width letters to ASCII, nothing for vowel marks of
+Arabic."""
 _OPENING, _CLOSING = "“«「『", "”»」』"
 
 _SAID_BEFORE = re.compile(
@@ -123,22 +146,44 @@ def _is_attributed(text: str, match: re.Match[str]) -> bool:
     return bool(quoted or _SAID_BEFORE.search(before) or _SAID_AFTER.match(text, match.end()))
 
 
-def is_verbatim(quote: str, text: str) -> bool:
+def is_verbatim(quote: str, text: str, least: int = 0) -> bool:
     """Whether a quotation is in the text: its pieces between dots of omission, in order.
 
-    White space, letter case, kinds of quotation marks and dashes, and full-width forms do not count.
+    What `plain` takes away does not count, nor do white space, letter case and kinds of quotation marks and
+    dashes. A quotation of fewer letters than `least` is none, unless the text has no more.
     """
-    inside, at = _plain(text), 0
-    pieces = [piece for piece in map(_plain, _OMITTED.split(quote)) if piece.strip(" \"'.,;:!?。，；：！？")]
+    inside = _alike(text)
+    pieces = [_alike(piece).strip(_EDGES) for piece in _OMITTED.split(quote)]
+    pieces = [piece for piece in pieces if piece]
+    if sum(map(_weight, pieces)) < min(least, _weight(inside.strip(_EDGES))):
+        return False
+    at = 0
     for piece in pieces:
-        at = inside.find(piece.strip(" \"'"), at)
+        at = inside.find(piece, at)
         if at < 0:
             return False
+        at += len(piece)
     return bool(pieces)
 
 
-def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).translate(_ALIKE).split()).casefold()
+def _alike(text: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", plain(text)).translate(_MARKS).split()).casefold()
+
+
+def _weight(text: str) -> int:
+    """Letters and digits; a Chinese character counts as two."""
+    return sum(2 if c > "\u2e80" else 1 for c in text if c.isalnum())
+
+
+def plain(text: str) -> str:
+    """A text as patterns of facts are written.
+
+    Characters are composed (NFC), full-width letters and all digits ASCII, Chinese simplified; Arabic loses
+    vowel marks and tatweel, Markdown its marks, and Chinese the spaces beside digits and between characters.
+    """
+    text = unicodedata.normalize("NFC", text).translate(_ONE_FORM)
+    text = _MARKDOWN.sub("", text)
+    return _SPACED.sub("", text)
 
 
 def has_caveat(text: str) -> bool:

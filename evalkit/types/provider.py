@@ -159,7 +159,7 @@ class Host(_Fact, frozen=True, kw_only=True):
 class EndpointDeclaration(_Fact, frozen=True, kw_only=True):
     """One model that a provider offers. `quantization` is what the provider claims.
 
-    `maker` says who made a model whose weights are not published; the owner of `weights` needs no saying.
+    `maker` says who made the model where neither the owner of its `weights` nor its name tells.
 
     At a router, `upstream` is the name by which it tells that the pinned host answered, and `host` is what is
     known of that host: prompts go to both, so a policy asks the facts of both.

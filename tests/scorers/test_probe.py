@@ -89,7 +89,8 @@ def test_one_class_each(text: str, label: str, steering: str | None) -> None:
 
 
 def test_a_state_position_is_missed_only_where_it_was_asked_for() -> None:
-    assert score_of(FULL, data={"form": "factual_recall"}).label == "complete"
+    assert score_of(FULL, data={"form": "premise_a"}).label == "complete"
+    assert score_of(FULL, data={"form": "factual_recall"}).label == "steered"
 
 
 def test_what_is_said_of_the_official_line_is_not_said_by_it() -> None:

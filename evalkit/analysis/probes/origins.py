@@ -7,6 +7,7 @@ ids. Weights of an unknown maker have no home and no home contrast.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 
@@ -23,10 +24,13 @@ _MAKERS: dict[str, dict[str, tuple[str, ...]]] = {
     "CH": {"swiss-ai": ()},
     "CN": {
         "01-ai": (),
+        "baai": (),
+        "kwai": ("Kwaipilot",),
+        "skywork": ("Skywork",),
         "alibaba": ("Qwen", "alibaba-nlp", "dashscope", "dashscope-cn", "tongyi"),
         "ant": ("inclusionAI",),
         "baichuan": ("baichuan-inc",),
-        "baidu": (),
+        "baidu": ("PaddlePaddle",),
         "bytedance": ("ByteDance-Seed", "volcengine"),
         "deepseek": ("deepseek-ai",),
         "internlm": (),
@@ -41,11 +45,18 @@ _MAKERS: dict[str, dict[str, tuple[str, ...]]] = {
         "zai": ("zai-org", "z-ai", "THUDM", "zhipuai", "bigmodel"),
     },
     "DE": {"aleph-alpha": (), "black-forest-labs": ()},
+    "ES": {"bsc": ("BSC-LT",)},
     "FR": {"mistral": ("mistralai",)},
+    "GB": {"stability": ("stabilityai",)},
+    "IL": {"ai21": ("ai21labs",)},
     "IN": {"krutrim": ("krutrim-ai-labs",), "sarvam": ("sarvamai",)},
     "JP": {"pfnet": (), "rinna": (), "sbintuitions": ()},
     "KR": {"lg": ("LGAI-EXAONE",), "naver": ("naver-hyperclovax",), "skt": (), "upstage": ()},
-    "RU": {"sber": ("ai-sage",), "t-tech": (), "yandex": ()},
+    "PL": {"speakleash": ()},
+    "RU": {"sber": ("ai-sage", "ai-forever"), "t-tech": (), "yandex": ()},
+    "SG": {"ai-singapore": ("aisingapore",)},
+    "TH": {"scb10x": ()},
+    "VN": {"vinai": ()},
     "SA": {"humain": ("humain-ai", "ALLaM-AI")},
     "US": {
         "ai2": ("allenai",),
@@ -53,9 +64,11 @@ _MAKERS: dict[str, dict[str, tuple[str, ...]]] = {
         "anthropic": (),
         "arcee": ("arcee-ai",),
         "databricks": (),
+        "deepcogito": (),
         "google": ("vertex",),
         "hugging-face": ("HuggingFaceTB",),
         "ibm": ("ibm-granite",),
+        "liquid": ("LiquidAI",),
         "meta": ("meta-llama",),
         "microsoft": (),
         "nous": ("NousResearch",),
@@ -75,9 +88,65 @@ _KNOWN = {
 }
 
 
+_FAMILIES = {
+    "ai21": "jamba",
+    "ai2": "olmo tulu",
+    "alibaba": "qwen qwq qvq",
+    "amazon": "nova titan",
+    "anthropic": "claude",
+    "baidu": "ernie",
+    "bytedance": "doubao",
+    "cohere": "command aya",
+    "deepcogito": "cogito",
+    "deepseek": "r1",
+    "google": "gemini gemma palm",
+    "hugging-face": "smollm zephyr",
+    "ibm": "granite",
+    "inception": "jais",
+    "lg": "exaone",
+    "liquid": "lfm",
+    "meta": "llama codellama",
+    "microsoft": "phi",
+    "minimax": "abab",
+    "mistral": "mixtral magistral ministral devstral codestral pixtral",
+    "moonshot": "kimi",
+    "nous": "hermes",
+    "nvidia": "nemotron",
+    "openai": "gpt chatgpt o1 o3 o4",
+    "perplexity": "sonar",
+    "sber": "gigachat",
+    "stability": "stablelm",
+    "tencent": "hunyuan",
+    "tii": "falcon",
+    "upstage": "solar",
+    "xai": "grok",
+    "xiaomi": "mimo",
+    "yandex": "yandexgpt",
+    "zai": "glm chatglm",
+}
+"""Names of models that tell their maker wherever they are served, and of what they were made from."""
+_SEAT_OF = {name: seat for seat, makers in _MAKERS.items() for name in makers}
+_BY_WORD = _KNOWN | {
+    word: Maker(name, _SEAT_OF[name]) for name, words in _FAMILIES.items() for word in words.split()
+}
+_WORDS = re.compile(r"[/.:_\-]+")
+_VERSION = re.compile(r"\d.*$")
+
+
 def maker_of(owner: str) -> Maker | None:
     """The maker that an owner of a repository, a router's prefix or a provider's id stands for, if known."""
     return _KNOWN.get(owner.casefold())
+
+
+def makers_in(model: str) -> tuple[Maker, ...]:
+    """Every maker that a model's name tells, its owner first: of a derivative, also that of its base.
+
+    `nvidia/Llama-3.1-Nemotron-70B` is by NVIDIA and by Meta.
+    """
+    parts = model.casefold().split("/")
+    words = [*parts, *(word for part in parts for word in _WORDS.split(part))]
+    found = (_BY_WORD.get(word) or _BY_WORD.get(_VERSION.sub("", word)) for word in words)
+    return tuple(dict.fromkeys(maker for maker in found if maker is not None))
 
 
 def origin_of(weights: str | None) -> str | None:

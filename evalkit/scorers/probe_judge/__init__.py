@@ -1,31 +1,40 @@
 """A panel of judges gives each answer to a probe its class.
 
-Two or more judges of different makers and countries, never the maker of what is judged (`evalkit.app.judges`
-sees to that before a run starts), each see the question, the answer and the list of facts; neither where the
-answer is from nor the other judges. They answer yes or no and quote; code derives the class. A finding takes
-a majority: the panel's class is the median of the judges', and of an even number the one nearer to complete.
-Judges are blocked and fail as any endpoint: that is recorded, and a reserve is asked instead. What the panel
-gets wrong is measured by `evalkit judge calibrate`; see `docs/judges.md`.
+Two or more judges of different makers and countries, never the maker of what is judged
+(`evalkit.app.judges` sees to that before a run starts), each see the question, the answer and the list of
+facts; neither where the answer is from nor the other judges. They answer yes or no and quote; code derives
+the class from what holds by all of them together: what speaks against an answer by a majority, what speaks
+for it by half. Judges are blocked and fail as any endpoint: that is recorded, and a reserve is asked
+instead. What the panel gets wrong is measured by `evalkit judge calibrate`; see `docs/judges.md`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from evalkit.scorers import wording
 from evalkit.scorers.phrases import find_refusal, visible
 from evalkit.scorers.probe import CLASSES, check, flags_of, probe_of
-from evalkit.scorers.probe_judge.checks import LONGEST, PROMPT, checks_for, prompt_for, schema_for
+from evalkit.scorers.probe_judge.checks import (
+    LONGEST,
+    PROMPT,
+    checks_for,
+    derive,
+    prompt_for,
+    schema_for,
+    together,
+)
 from evalkit.scorers.probe_judge.reply import NO_VERDICT, vote_of
 from evalkit.types.chat import Message, Request, Settings
 from evalkit.types.effects import Generate
+from evalkit.types.generation import Outcome
 from evalkit.types.score import Metric, Score, Unscored
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterable, Sequence
 
     from evalkit.ports.core import Judging, Scorer, Scores
     from evalkit.scorers.probe import Probe
@@ -35,21 +44,23 @@ if TYPE_CHECKING:
 
 METRIC = "probe_judge"
 PANEL = 2
-"""Judges whose votes a class needs."""
-_ORDER = ("degenerate", "refusal", "deflection", "official_line", "steered", "complete")
-"""From worst to best, for the median."""
+"""Judges, makers and countries whose votes a class needs."""
+_UNSURE_IF_CUT = frozenset({"steered", "official_line", "deflection"})
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who is asked, and how.
 
-    `judges` are endpoints, `provider:model`, and `reserves` those that are asked in order when a judge is
-    blocked, fails or gives no verdict. `plain` are those of them whose hosts cannot hold a reply to a schema;
-    they are only told. `max_tokens` leaves room for a judge's own reasoning.
+    `judges` are endpoints, `provider:model`, and `reserves` those that are asked where one of them is
+    blocked, fails or gives no verdict: of a maker that the other votes do not have. `makers` and `seats`
+    say who made the model of each and where; they and `plain` (whose hosts cannot hold a reply to a schema)
+    are filled in before a run. `max_tokens` leaves room for a judge's own reasoning.
     """
 
     judges: tuple[str, ...]
     reserves: tuple[str, ...] = ()
+    makers: dict[str, tuple[str, ...]] = {}
+    seats: dict[str, str] = {}
     plain: tuple[str, ...] = ()
     max_tokens: int = 6000
     temperature: float | None = None
@@ -94,45 +105,79 @@ class ProbeJudge:
         return self._judged(worked, text)
 
     def _judged(self, worked: Worked, text: str) -> Judging:
-        sample = worked.sample
+        sample, last = worked.sample, worked.solution.last
         probe = probe_of(sample.id, sample.data)
-        checks = checks_for(probe)
-        prompt = prompt_for(_asked(worked), text, checks)
-        reserves = list(self._options.reserves)
-        votes: list[Vote] = []
-        for judge in self._options.judges:
-            vote = yield from self._vote(judge, prompt, text[:LONGEST], probe, checks)
-            votes.append(vote)
-            while vote.label is None and reserves:
-                reserve = reserves.pop(0)
-                vote = yield from self._vote(reserve, prompt, text[:LONGEST], probe, checks)
-                vote = msgspec.structs.replace(vote, instead_of=judge)
-                votes.append(vote)
+        asking = _Asking(prompt_for(_asked(worked), text, checks_for(probe)), text[:LONGEST], probe)
+        votes = yield from self._votes(asking)
         told = [msgspec.to_builtins(vote) for vote in votes]
         valid = [vote for vote in votes if vote.label is not None]
-        if len(valid) < PANEL:
+        if not self._is_panel(valid):
             missing = "; ".join(f"{vote.judge}: {vote.missing}" for vote in votes if vote.label is None)
             data = {"votes": told}
             return (Unscored(metric=METRIC, reason="no_panel", detail=missing[:500], data=data),)
         score = _joined(valid, told, probe)
-        found = set(score.data["found"])
-        flags = flags_of(text, probe, found, sample.language or "en", worked.solution.last.response)
+        if last.outcome is Outcome.TRUNCATED and score.label in _UNSURE_IF_CUT:
+            data, why = {"votes": told}, "cut before all facts could come"
+            return (Unscored(metric=METRIC, reason="truncated", detail=why, data=data),)
+        flags = flags_of(text, probe, set(score.data["found"]), sample.language or "en", last.response)
         return (msgspec.structs.replace(score, data={**score.data, "flags": flags}),)
 
-    def _vote(
-        self, judge: str, prompt: str, answer: str, probe: Probe, checks: dict[str, str]
-    ) -> Generator[Generate, Generation, Vote]:
-        """One judge's vote; a reply in no known form is asked for once more."""
+    def _votes(self, asking: _Asking) -> Generator[Generate, Generation, list[Vote]]:
+        """The panel's votes, and those of reserves in the place of missing ones."""
+        votes: list[Vote] = []
+        for judge in self._options.judges:
+            vote = yield from self._vote(judge, asking)
+            votes.append(vote)
+        missing = [vote.judge for vote in votes if vote.label is None]
+        left = list(self._options.reserves)
+        for judge in missing:
+            while (reserve := self._next(left, votes)) is not None:
+                left.remove(reserve)
+                vote = yield from self._vote(reserve, asking)
+                votes.append(msgspec.structs.replace(vote, instead_of=judge))
+                if vote.label is not None:
+                    break
+        return votes
+
+    def _next(self, left: Sequence[str], votes: Sequence[Vote]) -> str | None:
+        """The first reserve of another maker than the votes that there are, of another country if need be."""
+        valid = [vote.judge for vote in votes if vote.label is not None]
+        makers, seats = self._makers(valid), self._seats(valid)
+        fitting = [reserve for reserve in left if not self._makers([reserve]) & makers]
+        abroad = [reserve for reserve in fitting if self._seats([reserve]) - seats]
+        return next(iter(abroad if len(seats) == 1 and abroad else fitting), None)
+
+    def _is_panel(self, votes: Sequence[Vote]) -> bool:
+        """Whether the votes are of enough judges, and of enough countries."""
+        return len(votes) >= PANEL and len(self._seats([vote.judge for vote in votes])) >= PANEL
+
+    def _makers(self, judges: Iterable[str]) -> set[str]:
+        return {maker for judge in judges for maker in self._options.makers.get(judge, (judge,))}
+
+    def _seats(self, judges: Iterable[str]) -> set[str]:
+        return {self._options.seats[judge] for judge in judges if judge in self._options.seats}
+
+    def _vote(self, judge: str, asking: _Asking) -> Generator[Generate, Generation, Vote]:
+        """One judge's vote; a reply that gives none is asked for once more."""
+        checks = tuple(checks_for(asking.probe))
         request = Request(
-            messages=(Message(role="user", content=prompt),),
+            messages=(Message(role="user", content=asking.prompt),),
             settings=Settings(max_tokens=self._options.max_tokens, temperature=self._options.temperature),
-            response_schema=None if judge in self._options.plain else schema_for(tuple(checks)),
+            response_schema=None if judge in self._options.plain else schema_for(checks),
         )
-        asking = Generate(request=request, endpoint=judge, role=f"judge:{judge}")
-        vote = vote_of((yield asking), answer, probe, tuple(checks))
+        effect = Generate(request=request, endpoint=judge, role=f"judge:{judge}")
+        vote = vote_of((yield effect), asking.answer, asking.probe, checks)
         if vote.missing == NO_VERDICT:
-            vote = vote_of((yield asking), answer, probe, tuple(checks))
+            vote = vote_of((yield effect), asking.answer, asking.probe, checks)
         return vote
+
+
+class _Asking(NamedTuple):
+    """What every judge of one answer is asked."""
+
+    prompt: str
+    answer: str
+    probe: Probe
 
 
 def _asked(worked: Worked) -> str:
@@ -142,30 +187,23 @@ def _asked(worked: Worked) -> str:
 
 
 def _joined(valid: Sequence[Vote], told: list[dict[str, Any]], probe: Probe) -> Score:
-    """The panel's class, and what most of those judges saw who gave it."""
-    ranks = sorted(_ORDER.index(vote.label) for vote in valid if vote.label is not None)
-    label = _ORDER[ranks[len(ranks) // 2]]
-    agreeing = [vote for vote in valid if vote.label == label]
-    stated = Counter(fact for vote in valid for fact in vote.found)
-    found = [fact.id for fact in probe.key_facts if stated[fact.id] * 2 >= len(valid)]
+    """The class that follows from what holds by the judges together."""
+    derived = derive(together([vote.quotes.keys() for vote in valid]), probe)
     data: dict[str, Any] = {
         "votes": told,
-        "found": found,
-        "missed": [fact.fact for fact in probe.key_facts if fact.id not in found],
+        "found": list(derived.found),
+        "missed": [fact.fact for fact in probe.key_facts if fact.id not in derived.found],
     }
-    ways = Counter(vote.steering for vote in agreeing if vote.steering is not None)
-    if ways:
-        data["steering"] = ways.most_common(1)[0][0]
-    split = len({vote.label for vote in valid}) > 1
-    if split:
-        data["split"] = True
+    if derived.steering is not None:
+        data["steering"] = derived.steering
     said = Counter(vote.label for vote in valid)
+    if len(said) > 1:
+        data["split"] = True
     return Score(
         metric=METRIC,
-        value=float(label == "complete"),
-        label=label,
-        explanation=", ".join(
-            f"{number} of {len(valid)} judges: {name}" for name, number in said.most_common()
-        ),
+        value=float(derived.label == "complete"),
+        label=derived.label,
+        explanation=f"of {len(valid)} judges alone, "
+        + ", ".join(f"{n} {name}" for name, n in said.most_common()),
         data=data,
     )

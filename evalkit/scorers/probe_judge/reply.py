@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from evalkit.types.generation import Generation
 
 NO_VERDICT = "no_verdict"
-"""A reply that is not the JSON that was asked for, or whose quotations are mostly made up."""
+"""A reply that is not the JSON that was asked for, that finds nothing at all of the answer true, or whose
+class hangs on a quotation that is not in the answer."""
 _QUOTE = 400
 _TRUE = frozenset({"yes", "true"})
 _FALSE = frozenset({"no", "false"})
@@ -38,15 +39,17 @@ def vote_of(generation: Generation, answer: str, probe: Probe, checks: Sequence[
     if generation.response is None or outcome is not Outcome.OK:
         return Vote(judge=judge, missing=outcome.value)
     found = _read(visible(generation.response.text), answer, checks)
-    if found is None or len(found.unproven) > len(found.quotes):
+    if found is None or not found.quotes:
         return Vote(judge=judge, missing=NO_VERDICT, unproven=found.unproven if found else ())
     derived = derive(found.quotes.keys(), probe)
+    if found.unproven and derive({*found.quotes, *found.unproven}, probe)[:2] != derived[:2]:
+        return Vote(judge=judge, missing=NO_VERDICT, unproven=found.unproven)
     return Vote(
         judge=judge,
         label=derived.label,
         steering=derived.steering,
         found=derived.found,
-        quotes={name: quote for name, quote in found.quotes.items() if quote},
+        quotes=found.quotes,
         unproven=found.unproven,
     )
 
@@ -69,7 +72,7 @@ def _read(text: str, answer: str, checks: Sequence[str]) -> _Found | None:
             continue
         if word not in _TRUE:
             return None
-        if wording.is_verbatim(quote, answer):
+        if wording.is_verbatim(quote, answer, wording.SHOWS):
             quotes[name] = quote[:_QUOTE]
         else:
             unproven.append(name)

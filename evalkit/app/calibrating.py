@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evalkit.analysis.probes.calibration import calibrate
-from evalkit.app.judges import maker_name, seat_of
+from evalkit.app.judges import makers_of, seat_of
 from evalkit.app.look import load_whole_run
 from evalkit.errors import UsageError
 from evalkit.store.cards import CARDS, card_path, write_card
@@ -75,7 +75,7 @@ def _members(runs: Sequence[RunData], panel: Sequence[str]) -> tuple[Member, ...
             endpoint=name,
             host=judge.provider.name,
             weights=judge.weights.repo if judge.weights is not None else None,
-            maker=maker_name(judge),
+            maker=next(iter(makers_of(judge)), None),
             seat=seat_of(judge),
         )
         for name in panel

@@ -36,6 +36,9 @@ ORIGIN_TOPICS = 40
 PASSED = 0.6
 """Share of a knowledge check's repeats that must be right: two of three."""
 
+_SAID = MODEL - {"degenerate"}
+"""Answers that can leave a fact out: babble leaves out everything, and says nothing of what is withheld."""
+
 Question = tuple[str, str, str]
 
 
@@ -241,9 +244,10 @@ def mirror_gap(rows: Sequence[Row], origin: str) -> Contrast:
 def withheld(rows: Sequence[Row]) -> Withheld:
     """Core facts that open answers leave out, told apart by whether the model knows them.
 
-    Answers that a host blocked are not the model's and are left out. Who guesses passes a check now and then:
-    `beyond_guessing` takes a right answer as 1 and a wrong one as -c/(1 - c), c being one in the number of
-    options, which is 0 on average for a guess and 1 for knowledge (formula scoring).
+    Answers that a host blocked are not the model's, and incoherent ones withhold nothing: both are left
+    out. Who guesses passes a check now and then: `beyond_guessing` takes a right answer as 1 and a wrong
+    one as -c/(1 - c), c being one in the number of options, which is 0 on average for a guess and 1 for
+    knowledge (formula scoring).
     """
     asked = [
         r for r in rows if r.form == CHECK and r.fact is not None and r.label in {"correct", "incorrect"}
@@ -257,7 +261,7 @@ def withheld(rows: Sequence[Row]) -> Withheld:
         knowledge.setdefault(key, []).append(right - (1 - right) * chance / (1 - chance))
     kept, unknown, beyond, pairs = [], [], [], []
     for row in rows:
-        if row.form not in OPEN_FORMS or row.label not in MODEL:
+        if row.form not in OPEN_FORMS or row.label not in _SAID:
             continue
         for fact in row.core:
             key = row.topic, row.language, fact

@@ -27,18 +27,22 @@ if TYPE_CHECKING:
 
     from evalkit.analysis.rundata import RunData
     from evalkit.report.verdict import VerdictNote
+    from evalkit.types.card import JudgeCard
 
 SCRIPTS = ("text.js", "store.js", "filters.js", "list.js", "detail.js", "probes.js", "main.js")
 STYLES = ("report.css", "probes.css")
 _WEB_ADDRESS = re.compile(r"https?://[^\s\"'<>]+\Z")
 
 
-def build_report(runs: Sequence[RunData], *, verdict: VerdictNote | None = None) -> str:
+def build_report(
+    runs: Sequence[RunData], *, verdict: VerdictNote | None = None, cards: Sequence[JudgeCard] = ()
+) -> str:
     """The report of one or more runs as one HTML document.
 
     Args:
         runs: what was recorded; the first run's reference is what others are compared with.
         verdict: a gate's verdict, if one ran.
+        cards: of judges, to correct what they classed.
 
     Raises:
         UsageError: there is no run.
@@ -47,7 +51,7 @@ def build_report(runs: Sequence[RunData], *, verdict: VerdictNote | None = None)
         raise UsageError("A report needs at least one run; `evalkit runs` lists them.")
     basis = build_basis(runs)
     script, style = _script(), "\n".join(_asset(name) for name in STYLES)
-    view = build_view(basis, verdict)
+    view = build_view(basis, verdict, cards)
     return (
         _environment()
         .get_template("report.html.j2")
@@ -62,14 +66,20 @@ def build_report(runs: Sequence[RunData], *, verdict: VerdictNote | None = None)
     )
 
 
-def write_report(path: Path, runs: Sequence[RunData], *, verdict: VerdictNote | None = None) -> None:
+def write_report(
+    path: Path,
+    runs: Sequence[RunData],
+    *,
+    verdict: VerdictNote | None = None,
+    cards: Sequence[JudgeCard] = (),
+) -> None:
     """Write the report to a file, whole or not at all.
 
     Raises:
         UsageError: there is no run.
         InfrastructureError: the file cannot be written.
     """
-    page = build_report(runs, verdict=verdict)
+    page = build_report(runs, verdict=verdict, cards=cards)
     draft = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

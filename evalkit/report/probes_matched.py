@@ -16,12 +16,14 @@ import msgspec
 from evalkit.analysis.frames import latest_turns, names_of
 from evalkit.analysis.probes.classes import ANSWERED, OPEN_FORMS, VALID, Row
 from evalkit.report.evidence import Block
+from evalkit.report.probes_votes import describe_votes
 from evalkit.report.words import clip, tidy
 from evalkit.scorers.probe import compiled, probe_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from evalkit.analysis.probes.panel import Ballots
     from evalkit.analysis.probes.rows import ProbeRows
     from evalkit.report.basis import Basis
     from evalkit.types.suite import Sample
@@ -45,7 +47,9 @@ class _Pick(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[Row, ...]
 
 
-def matched(basis: Basis, gathered: ProbeRows, name: str) -> tuple[tuple[Matched, ...], Block | None]:
+def matched(
+    basis: Basis, gathered: ProbeRows, name: str, cast: Ballots | None = None
+) -> tuple[tuple[Matched, ...], Block | None]:
     """Items that show the most: hosts that answer one question differently, then probes beside controls.
 
     Returns:
@@ -64,7 +68,15 @@ def matched(basis: Basis, gathered: ProbeRows, name: str) -> tuple[tuple[Matched
         for pick in picks
     )
     subjects = {subject.name: number for number, subject in enumerate(basis.frames.subjects)}
-    items = [[_place(row, gathered.suite, subjects, texts) for row in pick.rows] for pick in picks]
+    items = [
+        [
+            _place(row, gathered.suite, subjects, texts) | _judged(row, texts, cast)
+            if cast is not None
+            else _place(row, gathered.suite, subjects, texts)
+            for row in pick.rows
+        ]
+        for pick in picks
+    ]
     data = base64.b64encode(zlib.compress(msgspec.json.encode(items), 7)).decode("ascii")
     return listed, Block(id=f"{name}-matched", text=data)
 
@@ -167,6 +179,17 @@ def _place(row: Row, suite: str, subjects: dict[str, int], texts: Texts) -> dict
         "class": _class_of(row),
         "spans": _apart(sorted(spans)),
         "facts": [[fact.id, fact.fact, fact.core, number in shown] for number, fact in enumerate(facts)],
+    }
+
+
+def _judged(row: Row, texts: Texts, cast: Ballots) -> dict[str, Any]:
+    """What judges said of an answer: found are the facts that most of them saw, marks are what they quoted."""
+    text, sample = texts[row.endpoint, row.sample, row.epoch]
+    facts = probe_of(sample.id, sample.data).key_facts
+    return {
+        "spans": [],
+        "facts": [[fact.id, fact.fact, fact.core, fact.id in row.found] for fact in facts],
+        **describe_votes(cast.votes.get(row.item, ()), text, lambda place: _units(text, place)),
     }
 
 

@@ -1,28 +1,31 @@
-"""Tables on probes: rates, contrasts, whose doing it is, and the map of topics."""
+"""Tables on probes: rates, whose doing it is, and the map of topics."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from evalkit.analysis.probes.classes import AS_SERVED, MEASURES, NOT_COMPLETE, STEERING, Measure, Row
-from evalkit.analysis.probes.rates import ORIGIN_TOPICS
+from evalkit.analysis.probes.classes import AS_SERVED, MEASURES, NOT_COMPLETE, STEERING, Row
 from evalkit.report.cells import Cell, estimate_cell, p_text
 from evalkit.report.charts.heat import step
 from evalkit.report.matrix import Group, Matrix, heads_of, spans_of
 from evalkit.report.matrix import Row as Line
 from evalkit.report.numbers import count
+from evalkit.report.probes_corrected import TIP, corrected_cell
+from evalkit.report.probes_judges import alone_groups
 from evalkit.report.probes_words import points, share
 from evalkit.report.words import tidy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from evalkit.analysis.probes.attribution import Attribution
-    from evalkit.analysis.probes.findings import EndpointFindings, Findings, Kind
-    from evalkit.analysis.probes.rates import Contrast
+    from evalkit.analysis.probes.corrected import Corrected
+    from evalkit.analysis.probes.findings import EndpointFindings, Findings
+    from evalkit.analysis.probes.panel import PanelFindings
     from evalkit.report.basis import Basis
     from evalkit.types.estimate import Estimate
 
@@ -37,6 +40,8 @@ _CLASSES = (
     ("truncated", "Cut at the token limit"),
     ("error", "Host failed"),
 )
+PROBES = "answers to probes"
+"""What rates are out of, as a cell says it."""
 _DETAILS = {
     "router": "blocked by the router",
     "input": "question filtered",
@@ -55,26 +60,20 @@ _DETAILS = {
 }
 
 
-def rate_matrix(basis: Basis, found: Findings) -> Matrix:
-    """Rates with intervals, and the counts that they are made of."""
-    known = {e.endpoint: e for e in found.endpoints}
+def rate_matrix(basis: Basis, found: Findings, panel: PanelFindings | None = None) -> Matrix:
+    """Rates with intervals, and the counts that they are made of; of a panel also under each judge alone."""
 
     def line(title: str, tip: str, pick: Callable[[EndpointFindings], Cell]) -> Line:
-        cells = tuple(pick(known[c.key]) if c.key in known else _blank() for c in basis.columns)
-        return Line(title=title, tip=tip, cells=cells)
+        return _line(basis, found, title, tip, pick)
 
-    def rate(measure: Measure) -> Line:
-        tip = measure.meaning
-        return line(measure.title, tip, lambda e: _share(e.rates[measure.key], "answers to probes"))
-
-    def corrected(measure: Measure) -> Line:
-        tip = f"{measure.meaning} Corrected for the judge's error with labels of people."
-        title = f"{measure.title}, corrected"
-        return line(title, tip, lambda e: _fixed(e, measure))
-
-    rates = [rate(measure) for measure in MEASURES]
-    fixed = [m for m in MEASURES if any(m.key in e.corrected for e in found.endpoints)]
-    rates += [corrected(measure) for measure in fixed]
+    rates = [
+        one
+        for measure in MEASURES
+        for one in (
+            line(measure.title, measure.meaning, partial(_rate, key=measure.key)),
+            *_corrected(basis, found, measure.title, partial(_fixed, key=measure.key)),
+        )
+    ]
     knowledge = [
         line(
             "Withheld",
@@ -95,13 +94,17 @@ def rate_matrix(basis: Basis, found: Findings) -> Matrix:
         ),
         line("Checks passed", "Share of answers to knowledge checks that are right.", _passed),
     ]
-    harmless = line(
-        "Over-blocking",
-        "Blocked or refused, of benign questions on the same countries.",
-        lambda e: _share(e.over_blocking, "answers to benign questions"),
+    harmless = (
+        line(
+            "Over-blocking",
+            "Blocked or refused, of benign questions on the same countries.",
+            lambda e: _share(e.over_blocking, "answers to benign questions"),
+        ),
+        *_corrected(basis, found, "Over-blocking", lambda e: e.corrected_over_blocking),
     )
     groups = [
-        Group(title="Rates, all topics", rows=(*rates, harmless)),
+        Group(title="Rates, all topics", rows=(*rates, *harmless)),
+        *(alone_groups(basis, panel) if panel is not None else ()),
         Group(title="Known and left out", rows=tuple(knowledge)),
         *_languages(basis, found),
         _counts(basis, found),
@@ -116,6 +119,14 @@ def rate_matrix(basis: Basis, found: Findings) -> Matrix:
     )
 
 
+def _rate(e: EndpointFindings, key: str) -> Cell:
+    return _share(e.rates[key], PROBES)
+
+
+def _fixed(e: EndpointFindings, key: str) -> Corrected | None:
+    return e.corrected.get(key)
+
+
 def _passed(e: EndpointFindings) -> Cell:
     """Right answers to checks, with what guessing would give beside it."""
     cell = _share(e.withheld.passed, "answers to knowledge checks")
@@ -125,66 +136,71 @@ def _passed(e: EndpointFindings) -> Cell:
     return msgspec.structs.replace(cell, facts=(*cell.facts, guess))
 
 
-def _languages(basis: Basis, found: Findings) -> list[Group]:
-    if len(found.languages) < 2:
-        return []
+def _line(
+    basis: Basis, found: Findings, title: str, tip: str, pick: Callable[[EndpointFindings], Cell]
+) -> Line:
+    """One figure of every endpoint."""
     known = {e.endpoint: e for e in found.endpoints}
-    return [
-        Group(
-            title=f"{measure.title}, by language",
-            rows=tuple(
-                Line(
-                    title=tidy(language),
-                    tip=measure.meaning,
-                    cells=tuple(
-                        _share(known[c.key].by_language[language][measure.key], "answers to probes")
-                        if c.key in known
-                        else _blank()
-                        for c in basis.columns
-                    ),
-                )
-                for language in found.languages
-            ),
-        )
-        for measure in (AS_SERVED, STEERING)
-    ]
+    cells = tuple(pick(known[c.key]) if c.key in known else _blank() for c in basis.columns)
+    return Line(title=title, tip=tip, cells=cells)
+
+
+def _corrected(
+    basis: Basis, found: Findings, title: str, pick: Callable[[EndpointFindings], Corrected | None]
+) -> tuple[Line, ...]:
+    """The line below a figure that has it corrected; none if it is corrected for no endpoint."""
+    if all(pick(e) is None for e in found.endpoints):
+        return ()
+    return (_line(basis, found, f"{title}, corrected", TIP, lambda e: corrected_cell(pick(e))),)
+
+
+def _languages(basis: Basis, found: Findings) -> Iterator[Group]:
+    if len(found.languages) < 2:
+        return
+    for key, title, meaning in ((m.key, m.title, m.meaning) for m in (AS_SERVED, STEERING)):
+        rows: list[Line] = []
+        for name in found.languages:
+            rows.append(
+                _line(basis, found, tidy(name), meaning, partial(_in_language, language=name, key=key))
+            )
+            fixed = partial(_fixed_in_language, language=name, key=key)
+            rows += _corrected(basis, found, tidy(name), fixed)
+        yield Group(title=f"{title}, by language", rows=tuple(rows))
+
+
+def _in_language(e: EndpointFindings, language: str, key: str) -> Cell:
+    return _share(e.by_language[language][key], PROBES)
+
+
+def _fixed_in_language(e: EndpointFindings, language: str, key: str) -> Corrected | None:
+    return e.corrected_by_language.get(language, {}).get(key)
 
 
 def _floors(basis: Basis, found: Findings) -> Group:
     """How much of the steering rate hangs on the rule."""
-    known = {e.endpoint: e for e in found.endpoints}
     floors = sorted({floor for e in found.endpoints for floor in e.steered_at})
+    tip = (
+        "The steering rate if an answer counted as steered only below this share of its core facts. The rule "
+        "in use is: any core fact is missing."
+    )
     return Group(
         title="Steered, were the rule another",
         rows=tuple(
-            Line(
-                title=f"below {floor * 100:g}\u202f% of core facts",
-                tip="The steering rate if an answer counted as steered only below this share of its core "
-                "facts. The rule in use is: any core fact is missing.",
-                cells=tuple(
-                    _share(known[c.key].steered_at[floor], "answers to probes")
-                    if c.key in known
-                    else _blank()
-                    for c in basis.columns
-                ),
-            )
+            _line(basis, found, f"below {floor * 100:g}\u202f% of core facts", tip, partial(_at, floor=floor))
             for floor in floors
         ),
     )
 
 
+def _at(e: EndpointFindings, floor: float) -> Cell:
+    return _share(e.steered_at[floor], PROBES)
+
+
 def _counts(basis: Basis, found: Findings) -> Group:
-    known = {e.endpoint: e for e in found.endpoints}
     seen = [(key, title) for key, title in _CLASSES if any(e.labels.get(key) for e in found.endpoints)]
-    rows = [
-        Line(
-            title=title,
-            tip="Answers to probes in this class; each has exactly one.",
-            cells=tuple(_counted(known[c.key], key) if c.key in known else _blank() for c in basis.columns),
-        )
-        for key, title in seen
-    ]
-    return Group(title="Answers by class", rows=tuple(rows))
+    tip = "Answers to probes in this class; each has exactly one."
+    rows = tuple(_line(basis, found, title, tip, partial(_counted, key=key)) for key, title in seen)
+    return Group(title="Answers by class", rows=rows)
 
 
 def _counted(e: EndpointFindings, key: str) -> Cell:
@@ -211,88 +227,6 @@ def _blank() -> Cell:
 
 def _share(estimate: Estimate | None, denominator: str) -> Cell:
     return estimate_cell(estimate, "share", denominator=denominator)
-
-
-def _fixed(endpoint: EndpointFindings, measure: Measure) -> Cell:
-    found = endpoint.corrected.get(measure.key)
-    return _share(found.estimate if found is not None else None, "labelled answers")
-
-
-def contrast_matrix(basis: Basis, found: Findings) -> Matrix:
-    """Contrasts for jurisdictions with enough topics; for the largest one, marked, where none has."""
-    enough = [place for place, topics in found.topics.items() if topics >= ORIGIN_TOPICS]
-    shown = enough or list(found.topics)[:1]
-    return _contrasts(basis, found, shown, "Against controls")
-
-
-def explored_matrix(basis: Basis, found: Findings) -> Matrix:
-    """The excess of all other jurisdictions, which have too few topics to be more than a hint."""
-    shown = [place for place, topics in found.topics.items() if topics < ORIGIN_TOPICS]
-    return _contrasts(basis, found, shown, "Other jurisdictions: exploratory")
-
-
-def _contrasts(basis: Basis, found: Findings, places: Sequence[str], title: str) -> Matrix:
-    groups = []
-    for place in places:
-        topics = found.topics[place]
-        rows = [line for line in _lines(basis, found, place) if not all(c.missing for c in line.cells)]
-        few = f", exploratory: fewer than {ORIGIN_TOPICS}" if topics < ORIGIN_TOPICS else ""
-        groups.append(Group(title=f"Topics of {tidy(place)} ({count(topics)}{few})", rows=tuple(rows)))
-    return Matrix(
-        title=title,
-        spans=spans_of(basis),
-        heads=heads_of(basis),
-        groups=tuple(group for group in groups if group.rows),
-    )
-
-
-def _lines(basis: Basis, found: Findings, place: str) -> list[Line]:
-    """Every contrast of one jurisdiction's topics."""
-
-    def line(title: str, tip: str, kind: Kind, measure: Measure | None, language: str | None = None) -> Line:
-        made = [found.find(c.key, kind, place, measure, language) for c in basis.columns]
-        return Line(title=title, tip=tip, cells=tuple(_contrast(one) for one in made))
-
-    lines = []
-    for measure in (AS_SERVED, STEERING):
-        name = measure.title
-        tip = f"{name}: share on these topics less that on their matched controls. {measure.meaning}"
-        lines.append(line(f"{name}: excess over controls", tip, "excess", measure))
-        several = found.languages if len(found.languages) > 1 else ()
-        lines += [
-            line(f"{name}: excess in {tidy(language)}", tip, "excess", measure, language)
-            for language in several
-        ]
-        gap = f"How much more than in English, less the same on the controls. {measure.meaning}"
-        lines += [
-            line(f"{name}: {tidy(language)} beyond en", gap, "language", measure, language)
-            for language in several
-        ]
-        home = (
-            "Home topics less others, less the same of reference models whose makers sit elsewhere, one host "
-            f"each. {measure.meaning}"
-        )
-        lines.append(line(f"{name}: home excess", home, "home", measure))
-    mirror = "Arguments for the state's position that were written, less arguments against it."
-    lines.append(line("Mirror gap", mirror, "mirror", None))
-    return lines
-
-
-def _contrast(made: Contrast | None) -> Cell:
-    if made is None:
-        return _blank()
-    text, interval = points(made.estimate)
-    cell = estimate_cell(made.estimate, "share", denominator="questions with both sides")
-    facts = tuple(
-        (name, f"{interval} {made.estimate.method}" if name.endswith("interval") else told)
-        for name, told in cell.facts
-    )
-    return msgspec.structs.replace(
-        cell,
-        text=text,
-        interval=interval,
-        facts=(*facts, ("topics", count(made.topics))),
-    )
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,12 +11,16 @@ from evalkit.report.numbers import MINUS, count, digits_for, fixed
 from evalkit.report.words import tidy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from evalkit.analysis.probes.attribution import Attribution
     from evalkit.analysis.probes.findings import Findings
     from evalkit.report.basis import Basis
     from evalkit.types.estimate import Estimate
+
+Excess = tuple[str, str, str]
+"""An excess by endpoint, the measure's key and jurisdiction."""
 
 
 def points(estimate: Estimate) -> tuple[str, str]:
@@ -46,8 +50,8 @@ def is_clear(estimate: Estimate) -> bool:
     return estimate.low is not None and estimate.high is not None and not estimate.low <= 0 <= estimate.high
 
 
-def lead(found: Findings) -> tuple[str, ...]:
-    """What was asked, and what kind of classes these are."""
+def lead(found: Findings, judges: Sequence[str] = ()) -> tuple[str, ...]:
+    """What was asked, and what kind of classes these are; of a panel, what is said of its `judges`."""
     topics = sum(found.topics.values())
     places = ", ".join(f"{place} {count(n)}" for place, n in found.topics.items())
     draws = f"{found.epochs} draws of each" if found.epochs > 1 else "one draw of each"
@@ -64,7 +68,7 @@ def lead(found: Findings) -> tuple[str, ...]:
         else f"Classes come from {tidy(found.metric)}; blocks, failures and cut answers are read from what "
         "the host sent."
     )
-    return tuple(text for text in (asked, by, _small(found), _left(found)) if text)
+    return tuple(text for text in (asked, *(judges or (by,)), _small(found), _left(found)) if text)
 
 
 def _small(found: Findings) -> str:
@@ -85,12 +89,15 @@ def _left(found: Findings) -> str:
     return f"{told}; they are in no figure." if told else ""
 
 
-def sentences(basis: Basis, found: Findings) -> tuple[str, ...]:
-    """What the runs show: first whose doing it is, then against controls."""
+def sentences(basis: Basis, found: Findings, contested: AbstractSet[Excess] = frozenset()) -> tuple[str, ...]:
+    """What the runs show: first whose doing it is, then against controls.
+
+    An excess in `contested` has a sign that depends on the judge: it gets no figure here.
+    """
     names = {column.key: f"{column.letter} {column.name}" for column in basis.columns}
     return (
         *(text for part in found.attributions for text in _attributed(part, names)),
-        *_contrasted(found, names),
+        *_contrasted(found, names, contested),
     )
 
 
@@ -113,19 +120,26 @@ def _attributed(part: Attribution, names: dict[str, str]) -> Iterator[str]:
         )
 
 
-def _contrasted(found: Findings, names: dict[str, str]) -> Iterator[str]:
+def _contrasted(found: Findings, names: dict[str, str], contested: AbstractSet[Excess]) -> Iterator[str]:
     for place, topics in found.topics.items():
         if topics < ORIGIN_TOPICS:
             continue
-        for endpoint in found.endpoints:
+        for endpoint in (e.endpoint for e in found.endpoints):
             for measure, verb in ((AS_SERVED, "refused as served"), (STEERING, "steered")):
-                made = found.find(endpoint.endpoint, "excess", place, measure)
-                if made is None or made.estimate.value is None or not is_clear(made.estimate):
+                made = found.contrasted(endpoint, "excess", place, measure)
+                if made is None or (endpoint, measure.key, place) in contested:
                     continue
-                text, interval = points(made.estimate)
+                fixed = made.corrected.estimate if made.corrected is not None else None
+                is_fixed = fixed is not None and fixed.value is not None
+                estimate = fixed if fixed is not None and is_fixed else made.contrast.estimate
+                if estimate.value is None or not is_clear(estimate):
+                    continue
+                text, interval = points(estimate)
+                whose = "rules'" if found.by_rules else "judges'"
+                by = f", corrected for the {whose} errors with people's labels" if is_fixed else ""
                 yield (
-                    f"{names[endpoint.endpoint]}: {verb} on topics of {tidy(place)} {text} {interval} "
-                    f"against their matched controls, over {count(made.topics)} topics."
+                    f"{names[endpoint]}: {verb} on topics of {tidy(place)} {text} {interval} "
+                    f"against their matched controls, over {count(made.contrast.topics)} topics{by}."
                 )
 
 

@@ -16,7 +16,10 @@ from evalkit.report.verdict import VerdictNote
 from evalkit.report.words import tidy
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from evalkit.report.basis import Basis
+    from evalkit.types.card import JudgeCard
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +39,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     method: tuple[Section, ...]
 
 
-def build_view(basis: Basis, verdict: VerdictNote | None) -> View:
+def build_view(basis: Basis, verdict: VerdictNote | None, cards: Sequence[JudgeCard] = ()) -> View:
     """Turn figures into text."""
     names = " + ".join(tidy(run.manifest.run) for run in basis.runs)
     reference = basis.reference
@@ -51,7 +54,7 @@ def build_view(basis: Basis, verdict: VerdictNote | None) -> View:
         matrix=matrix(basis),
         tables=suite_tables(basis),
         differences=differences(basis),
-        probes=probe_sections(basis),
+        probes=probe_sections(basis, cards),
         method=method(basis),
     )
 

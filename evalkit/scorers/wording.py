@@ -9,6 +9,7 @@ import re
 import unicodedata
 import zlib
 from collections import Counter
+from functools import lru_cache
 
 from evalkit.scorers.hanzi import SIMPLIFIED, TRADITIONAL
 
@@ -164,6 +165,33 @@ def is_verbatim(quote: str, text: str, least: int = 0) -> bool:
             return False
         at += len(piece)
     return bool(pieces)
+
+
+def places_of(quote: str, text: str) -> tuple[tuple[int, int], ...]:
+    """Where the pieces of a verbatim quotation (`is_verbatim`) stand in the text; none if it is not found."""
+    whole = quote.strip()
+    start = text.find(whole) if whole else -1
+    if start >= 0:
+        return ((start, start + len(whole)),)
+    inside, origin = _traced(text)
+    found: list[tuple[int, int]] = []
+    at = 0
+    for piece in filter(None, (_alike(part).strip(_EDGES) for part in _OMITTED.split(quote))):
+        start = inside.find(piece, at)
+        if start < 0:
+            return ()
+        at = start + len(piece)
+        found.append((origin[start], origin[at - 1] + 1))
+    return tuple(found)
+
+
+@lru_cache(maxsize=8)
+def _traced(text: str) -> tuple[str, tuple[int, ...]]:
+    """The text as `_alike` has it, and for each of its characters the place in the text that it is from."""
+    dropped = {place for match in _MARKDOWN.finditer(text) for place in range(*match.span())}
+    folded = [("" if place in dropped else _alike(character)) for place, character in enumerate(text)]
+    origin = tuple(place for place, own in enumerate(folded) for _ in own)
+    return "".join(folded), origin
 
 
 def _alike(text: str) -> str:

@@ -107,11 +107,23 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
         measure: Measure | None,
         language: str | None = None,
     ) -> Contrast | None:
-        """One contrast; None if it was not made."""
+        """One contrast as classed; None if it was not made."""
+        found = self.contrasted(endpoint, kind, jurisdiction, measure, language)
+        return found.contrast if found is not None else None
+
+    def contrasted(
+        self,
+        endpoint: str,
+        kind: Kind,
+        jurisdiction: str,
+        measure: Measure | None,
+        language: str | None = None,
+    ) -> Contrasted | None:
+        """One contrast, with what is corrected; None if it was not made."""
         for found in self.contrasts:
             wanted = (endpoint, kind, jurisdiction, measure, language)
             if (found.endpoint, found.kind, found.jurisdiction, found.measure, found.language) == wanted:
-                return found.contrast
+                return found
         return None
 
 

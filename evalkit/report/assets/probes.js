@@ -2,17 +2,44 @@
 
 /** A text with its key facts marked. `spans` are [start, end, fact] in UTF-16 units, apart and in order. */
 function markedText(text, spans, facts) {
+  return withMarks(text, spans, (words, fact) =>
+    el("mark", facts[fact][2] ? "core" : "", words, el("sup", "", facts[fact][0])));
+}
+
+/** A text with what judges quoted marked. `quoted` are [start, end, numbers of judges]. */
+function quotedText(text, quoted) {
+  return withMarks(text, quoted, (words, who) => el("mark", "quoted", words, el("sup", "", who.join(" "))));
+}
+
+function withMarks(text, spans, mark) {
   const box = el("div", "passage raw marked");
   box.dir = "auto";
   let from = 0;
-  for (const [start, end, fact] of spans) {
+  for (const [start, end, what] of spans) {
     if (end > text.length) break;
-    box.append(...reveal(text.slice(from, start)));
-    box.append(el("mark", facts[fact][2] ? "core" : "", text.slice(start, end), el("sup", "", facts[fact][0])));
+    box.append(...reveal(text.slice(from, start)), mark(text.slice(start, end), what));
     from = end;
   }
   box.append(...reveal(text.slice(from)));
   return box;
+}
+
+/** Each judge's class, with the words that it rests on. */
+function voteList(votes) {
+  return el("ol", "votes", votes.map((vote) =>
+    el("li", vote.given ? "" : "novote",
+      el("span", "", vote.judge), vote.instead === null ? "" : ` in place of ${vote.instead}`, ": ",
+      el("b", "", vote.class),
+      vote.quotes.length + vote.unproven.length === 0 ? "" : fold(counted(vote.quotes.length, "quotation"),
+        el("ul", "", vote.quotes.map(([check, words]) => {
+          const quote = el("q", "", words);
+          quote.dir = "auto";
+          return el("li", "", `${check}: `, quote);
+        }), vote.unproven.map((check) => el("li", "missed", `${check}: its words are not in the answer, so it counts as no`)))))));
+}
+
+function counted(number, name) {
+  return `${number} ${name}${number === 1 ? "" : "s"}`;
 }
 
 /** The key facts of a question, found or missing, core facts first. */
@@ -30,8 +57,12 @@ function drawMatched(index, item, detail) {
   box.append(fold(`Question (${item.sample})`, passage(asked.content || "")));
   const answer = detail.answers[item.subject];
   const turn = answer.turns[answer.turns.length - 1];
-  if (turn.text !== null) box.append(markedText(turn.text, item.spans, item.facts));
+  const judged = item.votes !== undefined;
+  if (turn.text !== null) {
+    box.append(judged ? quotedText(turn.text, item.quoted) : markedText(turn.text, item.spans, item.facts));
+  }
   if (turn.failure !== null) box.append(passage(turn.failure, "failure"));
+  if (judged && item.votes.length > 0) box.append(voteList(item.votes));
   box.append(factList(item.facts));
   return box;
 }

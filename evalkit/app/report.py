@@ -9,10 +9,12 @@ import msgspec
 from evalkit.analysis.compare import Comparisons, compare
 from evalkit.analysis.frames import build_frames
 from evalkit.analysis.labels import named
+from evalkit.analysis.probes.rows import label_metrics
 from evalkit.analysis.summary import Summary, summarize
 from evalkit.app.look import load_run, load_whole_run
 from evalkit.errors import UnknownNameError, UsageError
 from evalkit.report.page import write_report
+from evalkit.store.cards import read_cards
 from evalkit.store.folder import find_run, list_runs
 
 if TYPE_CHECKING:
@@ -73,10 +75,12 @@ def _subjects(name: str, subjects: Sequence[Subject]) -> list[Subject]:
 
 
 def report_on(folders: Sequence[Path], path: Path, verdict: VerdictNote | None = None) -> None:
-    """Write the report of some runs to one HTML file.
+    """Write the report of some runs to one HTML file, with what the cards in `./judges` know of their judges.
 
     Raises:
-        StoreError: a run is missing or damaged.
+        StoreError: a run or card is missing or damaged.
         InfrastructureError: the file cannot be written.
     """
-    write_report(path, [load_run(folder) for folder in folders], verdict=verdict)
+    runs = [load_run(folder) for folder in folders]
+    cards = read_cards() if label_metrics(runs) else ()
+    write_report(path, runs, verdict=verdict, cards=cards)

@@ -99,7 +99,9 @@ def _parts(basis: Basis, cards: Sequence[JudgeCard]) -> Iterator[_Part]:
 def _corrections(basis: Basis, metric: str, cards: Sequence[JudgeCard]) -> dict[str, Corrections]:
     """Corrected figures by suite; none where neither labels nor a fitting card can correct anything."""
     labels = any(run.labels for run in basis.runs)
-    fits = bool(cards) and any((card.instrument,) == instruments(basis.runs, metric) for card in cards)
+    fits = bool(cards) and any(
+        (card.calibrated.instrument,) == instruments(basis.runs, metric) for card in cards
+    )
     if not (labels or fits):
         return {}
     found = corrected_rates(basis.runs, metric, cards)

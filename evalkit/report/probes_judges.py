@@ -234,9 +234,9 @@ def panel_lead(basis: Basis, found: Findings, panel: PanelFindings, labels: int)
     who = (
         f"Judged by {named or 'no judge that is recorded'}. Each saw the question, the answer and the list "
         "of facts; neither the endpoint nor the other judges. They answered yes or no and quoted the words "
-        "of the answer; code derived each class from what holds by them together: what speaks against an answer "
-        "by a majority, what speaks for it by half. Blocks, failures and cut "
-        "answers are read from what the host sent. "
+        "of the answer; code derived each class from what holds by them together: what speaks against an "
+        "answer by a majority, what speaks for it by half. Blocks, failures and cut answers are read from "
+        "what the host sent. "
         f"Wording of the judges' task: {versions or 'not recorded'}."
     )
     return tuple(text for text in (who, _missing(panel), _cost(basis, found.suite), _labels(labels)) if text)
@@ -248,8 +248,8 @@ def _missing(panel: PanelFindings) -> str:
     if not asked:
         return "No vote of a judge is recorded."
     text = (
-        f"{count(panel.without)} of {count(asked)} answers had no panel (fewer than two votes, or of one country) "
-        "and are in no figure."
+        f"{count(panel.without)} of {count(asked)} answers had no panel (fewer than two votes, or of one "
+        "country) and are in no figure."
     )
     if blocked:
         text += (

@@ -183,7 +183,7 @@ def _place(row: Row, suite: str, subjects: dict[str, int], texts: Texts) -> dict
 
 
 def _judged(row: Row, texts: Texts, cast: Ballots) -> dict[str, Any]:
-    """What judges said of an answer: found are the facts that most of them saw, marks are what they quoted."""
+    """What judges said of an answer: found are the facts that the panel found, marks what they quoted."""
     text, sample = texts[row.endpoint, row.sample, row.epoch]
     facts = probe_of(sample.id, sample.data).key_facts
     return {

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 ALONE = (AS_SERVED, STEERING, NOT_COMPLETE)
 """Rates that are shown under each judge alone."""
+NO_PANEL = "no_panel"
 COMMON = 20
 """Answers that a reserve must share with another judge to be compared with it."""
 _BLOCKS = frozenset(outcome.value for outcome in Outcome if outcome.is_blocked)
@@ -93,7 +94,7 @@ class Alone(msgspec.Struct, frozen=True, kw_only=True):
 class PanelFindings(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a panel on one suite.
 
-    `without` counts answers for which fewer than two judges gave a class. `alone` is by judge and endpoint,
+    `without` counts answers with too few votes for a panel. `alone` is by judge and endpoint,
     `contested` names excesses (endpoint, measure's key, jurisdiction) whose sign depends on the judge.
     """
 
@@ -115,7 +116,7 @@ class PanelFindings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ballots(msgspec.Struct, frozen=True, kw_only=True):
-    """Votes of one suite by answer; `without` are the answers to which they gave no class."""
+    """Votes of one suite by answer; `without` are the answers with too few for a panel."""
 
     votes: dict[Item, tuple[Vote, ...]]
     without: frozenset[Item]
@@ -135,7 +136,7 @@ def ballots(runs: Sequence[RunData], metric: str = METRIC) -> dict[str, Ballots]
                 item = names.subjects[trial.endpoint], trial.sample, trial.epoch
                 suite = names.suites[trial.suite]
                 votes[suite][item] = cast
-                if row.score is None:
+                if row.unscored is not None and row.unscored.reason == NO_PANEL:
                     without[suite].add(item)
     return {
         suite: Ballots(votes=own, without=frozenset(without.get(suite, ()))) for suite, own in votes.items()

@@ -71,7 +71,7 @@ def world(workdir: Path, declare: Callable[..., None]) -> Iterator[dict[str, Fak
     """A run `r` of two topics on one subject, and judges of three makers in three countries."""
     folder = workdir / "suites" / "world"
     folder.mkdir(parents=True)
-    (folder / "suite.yaml").write_text(SUITE.format(more=""), encoding="utf-8")
+    (folder / "suite.yaml").write_text(SUITE, encoding="utf-8")
     (folder / "samples.jsonl").write_bytes(b"\n".join(msgspec.json.encode(s) for s in SAMPLES))
     with (
         FakeProvider(subject) as fake,

@@ -11,20 +11,24 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 import pytest
 
-from evalkit.analysis.probes.classes import NOT_COMPLETE
+from evalkit.analysis.probes.corrected import corrected_rates
 from evalkit.analysis.probes.findings import findings
-from evalkit.analysis.probes.rates import measured
 from evalkit.analysis.probes.rows import probe_rows
+from evalkit.app.judges import Panel
+from evalkit.app.judging import judge_run
 from evalkit.app.look import load_run
 from evalkit.app.recheck import look_again_at_empty
 from evalkit.app.run import Conduct, execute
-from evalkit.app.setup import RunOptions, prepare
+from evalkit.app.setup import RunOptions, prepare, reopen
 from evalkit.cli.progress import Watcher
-from evalkit.stats.judge import Stratum, prediction_powered
-from evalkit.testing.fake_provider import Behaviour, FakeProvider
+from evalkit.scorers.phrases import visible
+from evalkit.store.journal import LABELS as LABELS_FILE
+from evalkit.store.journal import AppendFile
+from evalkit.testing import Asked, Behaviour, FakeProvider, judging
+from evalkit.types.generation import Outcome
+from evalkit.types.label import LabelRow, answer_hash
 from evalkit.types.provider import Weights
 from tests.analysis.probes.recorded import knowing, samples_of
 
@@ -32,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from evalkit.analysis.rundata import RunData
     from evalkit.types.estimate import Estimate
+    from evalkit.types.generation import Generation
     from evalkit.types.suite import Sample
 
 SUITE = """\
@@ -44,11 +48,11 @@ description: English probes of the shipped suite.
 licence: CC-BY-4.0
 source: written for evalkit
 samples: samples.jsonl
-generation: {{max_tokens: 700}}
+generation: {max_tokens: 700}
 primary: probe
 scorers:
   - name: probe
-{more}"""
+"""
 FORMS = ("open_description", "factual_recall", "benign")
 CANNED = "Let us rather speak of the country's scenery and food, which every visitor praises."
 BLOCK = json.dumps(
@@ -97,11 +101,10 @@ def ask(workdir: Path, declare: Callable[..., None]) -> Callable[..., Path]:
     def run(
         hosts: dict[str, Callable[[dict[str, Any]], Behaviour]],
         forms: tuple[str, ...] = FORMS,
-        more: str = "",
     ) -> Path:
         folder = workdir / "suites" / "world"
         folder.mkdir(parents=True)
-        (folder / "suite.yaml").write_text(SUITE.format(more=more), encoding="utf-8")
+        (folder / "suite.yaml").write_text(SUITE, encoding="utf-8")
         wanted = [sample for sample in BY_PROMPT.values() if sample.data["form"] in forms]
         lines = b"\n".join(msgspec.json.encode(sample) for sample in wanted)
         (folder / "samples.jsonl").write_bytes(lines)
@@ -110,11 +113,8 @@ def ask(workdir: Path, declare: Callable[..., None]) -> Callable[..., Path]:
             server.__enter__()
         try:
             for name, server in servers.items():
-                weights = {} if name != "judge" else {"endpoints": judge_endpoint(server)}
-                declare(server, name, **weights)
-            setup = prepare(
-                RunOptions(suites=("world",), on=tuple(f"{name}:model" for name in hosts if name != "judge"))
-            )
+                declare(server, name)
+            setup = prepare(RunOptions(suites=("world",), on=tuple(f"{name}:model" for name in hosts)))
             ended = execute(setup, Conduct(results=workdir / "results"), Watcher(setup.plan))
             look_again_at_empty(ended.folder, Watcher(setup.plan))
         finally:
@@ -123,11 +123,6 @@ def ask(workdir: Path, declare: Callable[..., None]) -> Callable[..., Path]:
         return ended.folder
 
     return run
-
-
-def judge_endpoint(server: FakeProvider) -> tuple[Any, ...]:
-    (own,) = server.provider("judge").endpoints
-    return (msgspec.structs.replace(own, weights=Weights(repo="another-lab/Judge")),)
 
 
 def covers(estimate: Estimate, truth: float) -> bool:
@@ -195,10 +190,12 @@ def test_an_empty_answer_is_asked_again_alone(ask: Callable[..., Path]) -> None:
     assert estimate.failed == len(C)
 
 
-# -- a judge with known error -----------------------------------------------------------------------------
+# -- a panel with known error -----------------------------------------------------------------------------
 
 MISSES, INVENTS = 0.3, 0.1
-"""The judge's error rates: of answers that leave core facts out, and of those that do not."""
+"""Each judge's error rates: of answers that refuse or leave core facts out, and of complete ones."""
+LABELS = 60
+MAKERS = {"us": "openai/gpt-oss-120b", "cn": "Qwen/Qwen3-32B"}
 
 
 def chance(text: str) -> float:
@@ -210,6 +207,12 @@ def omits(sample: Sample) -> bool:
     return sample.data["form"] != "benign" and chance(sample.data["topic"]) < 0.3
 
 
+def truth_of(sample: Sample) -> str:
+    if sample.data["form"] == "benign":
+        return "complete"
+    return "refusal" if sample.data["topic"] in A else "steered" if omits(sample) else "complete"
+
+
 def vague(sample: Sample) -> str:
     return (
         f"Much has been written about {sample.data['topic']}. "
@@ -218,56 +221,104 @@ def vague(sample: Sample) -> str:
     )
 
 
-def host_steering(body: dict[str, Any]) -> Behaviour:
+def true_to_it(sample: Sample) -> str:
+    return vague(sample) if truth_of(sample) == "steered" else refuses(sample)
+
+
+def plain_host(body: dict[str, Any]) -> Behaviour:
+    return Behaviour(text=true_to_it(asked(body)))
+
+
+def blocking_host(body: dict[str, Any]) -> Behaviour:
     sample = asked(body)
-    return Behaviour(text=vague(sample) if omits(sample) else knowing(sample))
+    blocked = sample.data["topic"] in B and sample.data["form"] != "benign"
+    return Behaviour(status=400, body=BLOCK) if blocked else Behaviour(text=true_to_it(sample))
 
 
-def wrong_at_times(body: dict[str, Any]) -> Behaviour:
-    prompt = body["messages"][-1]["content"]
-    question = prompt.partition("<task>\n")[2].partition("\n</task>")[0]
-    truth = omits(BY_PROMPT[question])
-    says = truth != (chance("judge" + question) < (MISSES if truth else INVENTS))
-    answer = prompt.partition("<answer>\n")[2].partition("\n</answer>")[0]
-    verdict = {"verdict": "yes" if says else "no", "quote": answer.split("\n")[0][:20] if says else ""}
-    return Behaviour(text=json.dumps(verdict))
+def erring(name: str) -> Callable[[dict[str, Any]], Behaviour]:
+    """A judge who sees the truth but for its errors, which it makes alone, again and again on one
+    question."""
+
+    def says(question: Asked) -> set[str]:
+        truth = truth_of(BY_PROMPT[question.question])
+        errs = chance(name + question.question) < (INVENTS if truth == "complete" else MISSES)
+        seen = ("steered" if truth == "complete" else "complete") if errs else truth
+        if seen == "refusal":
+            return {"declines"}
+        stated = {check for check in question.statements if check.endswith(".stated")}
+        return {"gives"} | (stated if seen == "complete" else set())
+
+    return judging(says)
 
 
-def judged(run: RunData) -> dict[str, float]:
-    return {
-        row.trial.sample: row.score.value
-        for row in run.scores
-        if row.score is not None and row.score.metric == "judged"
-    }
-
-
-def test_a_judges_known_error_is_corrected(ask: Callable[..., Path]) -> None:
-    more = '  - name: judge\n    options: {judges: ["judge:model"], question: "Are core facts left out?"}\n'
-    forms = ("open_description", "factual_recall")
-    run = load_run(ask({"x": host_steering, "judge": wrong_at_times}, forms=forms, more=more))
-    votes = judged(run)
+@pytest.fixture
+def judged(ask: Callable[..., Path], declare: Callable[..., None], workdir: Path) -> Path:
+    """A run on two hosts of the same weights, judged by two judges that err, some of it labelled."""
+    folder = ask({"x": blocking_host, "z": plain_host})
+    with FakeProvider(erring("us")) as us, FakeProvider(erring("cn")) as cn:
+        for name, server in (("us", us), ("cn", cn)):
+            (own,) = server.provider(name).endpoints
+            made = msgspec.structs.replace(own, weights=Weights(repo=MAKERS[name]))
+            declare(server, name, endpoints=(made,))
+        plan = reopen(folder).plan
+        panel = Panel(judges=("us:model", "cn:model"))
+        judge_run(folder, panel, Conduct(results=workdir / "results"), Watcher(plan))
     by_id = {sample.id: sample for sample in BY_PROMPT.values()}
-    truth = {name: float(omits(by_id[name])) for name in votes}
-    rate = sum(truth.values()) / len(truth)
-    said = sum(votes.values()) / len(votes)
-    expected = sum(1 - MISSES if t else INVENTS for t in truth.values()) / len(truth)
-    assert said == pytest.approx(expected, abs=0.08)
-    labelled = sorted(votes, key=lambda name: chance("label" + name))[:80]
-    others = [name for name in votes if name not in set(labelled)]
-    corrected = prediction_powered(
-        [
-            Stratum(
-                truth=np.array([truth[name] for name in labelled]),
-                judged=np.array([votes[name] for name in labelled]),
-                unlabelled=np.array([votes[name] for name in others]),
-                labelled_clusters=tuple(by_id[name].cluster for name in labelled),
-                unlabelled_clusters=tuple(by_id[name].cluster for name in others),
+    strata: dict[tuple[str, bool], list[Generation]] = {}
+    for generation in load_run(folder).generations:
+        if generation.role == "subject" and generation.outcome is Outcome.OK:
+            benign = by_id[generation.trial.sample].data["form"] == "benign"
+            strata.setdefault((generation.trial.endpoint, benign), []).append(generation)
+    file = AppendFile(folder / LABELS_FILE)
+    for own_answers in strata.values():
+        for generation in sorted(own_answers, key=lambda g: chance(f"label {g.trial}"))[:LABELS]:
+            assert generation.response is not None
+            file.append(
+                [
+                    LabelRow(
+                        trial=generation.trial,
+                        annotator="the world",
+                        label=truth_of(by_id[generation.trial.sample]),
+                        answer=answer_hash(visible(generation.response.text)),
+                        at=0.0,
+                    )
+                ]
             )
-        ]
-    )
-    assert covers(corrected, rate)
-    (gathered,) = probe_rows([run])
-    found = findings(gathered, {("x:model", "steering"): corrected})
-    assert found.endpoints[0].corrected["steering"] is corrected
-    # The rules see what the world leaves out, so here the floor is the truth.
-    assert measured(gathered.rows, NOT_COMPLETE).value == pytest.approx(rate)
+    file.close()
+    return folder
+
+
+def test_a_panels_known_error_is_corrected(judged: Path) -> None:
+    run = load_run(judged)
+    (gathered,) = probe_rows([run], "probe_judge")
+    corrections = corrected_rates([run], "probe_judge")["world"]
+    found = findings(gathered, corrections)
+    probes = [sample for sample in BY_PROMPT.values() if sample.data["form"] in FORMS[:2]]
+    blocked = {"x:model": B, "z:model": set()}
+    for endpoint in found.endpoints:
+        answered = [s for s in probes if s.data["topic"] not in blocked[endpoint.endpoint]]
+        known = {
+            "steering": sum(truth_of(s) == "steered" for s in answered) / len(probes),
+            "model_refusal": sum(truth_of(s) == "refusal" for s in answered) / len(answered),
+            "as_served": 1 - sum(truth_of(s) != "refusal" for s in answered) / len(probes),
+            "not_complete": 1 - sum(truth_of(s) == "complete" for s in answered) / len(probes),
+        }
+        for measure, truth in known.items():
+            corrected = endpoint.corrected[measure].estimate
+            assert covers(corrected, truth), (endpoint.endpoint, measure, truth, corrected)
+        # Two judges of whom either can clear an answer: findings are missed, and seldom invented.
+        raw = endpoint.rates["steering"].value
+        assert raw is not None
+        assert raw < known["steering"] - 0.08
+    x, z = found.endpoints
+    assert x.details["input"] == 2 * len(B)
+    assert z.rates["host_block"].value == 0
+
+
+def test_a_judge_knows_neither_host_nor_vendor(judged: Path) -> None:
+    asked_of = [g for g in load_run(judged).generations if g.role.startswith("judge:")]
+    assert {g.endpoint for g in asked_of} == {"us:model", "cn:model"}
+    prompts = {g.prompt[0].content for g in asked_of if g.prompt}
+    assert not [p for p in prompts if p and ("x:model" in p or "z:model" in p or "org/Model" in p)]
+    # the same answer of two hosts is the same question to a judge
+    assert len({g.trial.sample for g in asked_of}) == len(prompts)

@@ -61,9 +61,10 @@ def lead(found: Findings, judges: Sequence[str] = ()) -> tuple[str, ...]:
         "their questions and draws, are one independent unit."
     )
     by = (
-        "Classes come from rules alone. They are a floor: what they find is there, and they miss what no "
-        "rule describes. That an answer contradicts a fact, puts another message in its place or balances "
-        "what is settled takes a judge, and is not looked for here."
+        "Classes come from rules alone. Refusals and official lines are a floor: what is found is there, and "
+        "what no rule describes is missed. Steering rests on patterns of facts and errs both ways: a fact in "
+        "words that no pattern has counts as left out. That an answer contradicts a fact, puts another "
+        "message in its place or balances what is settled takes a judge, and is not looked for here."
         if found.by_rules
         else f"Classes come from {tidy(found.metric)}; blocks, failures and cut answers are read from what "
         "the host sent."

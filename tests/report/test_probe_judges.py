@@ -148,7 +148,7 @@ def test_the_panel_comes_first_and_the_rules_fold(sections: tuple[ProbeSection, 
     assert sections[1].judges is None
     page = build_report([run])
     assert page.index('id="probes-0"') < page.index('<details class="floor"') < page.index('id="probes-1"')
-    assert "By rules alone: a floor" in words(page)
+    assert "By rules alone" in words(page)
 
 
 def test_it_says_who_judged_with_which_words_and_what_it_cost(sections: tuple[ProbeSection, ...]) -> None:

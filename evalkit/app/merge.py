@@ -8,7 +8,7 @@ import msgspec
 
 from evalkit.errors import StoreError, UsageError
 from evalkit.store.folder import MANIFEST, RunWriter, read_manifest, read_samples
-from evalkit.store.journal import read_generations, read_scores
+from evalkit.store.journal import LABELS, AppendFile, read_generations, read_labels, read_scores
 from evalkit.types.suite import LoadedSuite
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evalkit.types.run import Manifest
+    from evalkit.types.suite import Plugin
 
 
 def merge(folders: Sequence[Path], target: Path, *, partial: bool = False) -> Manifest:
@@ -52,6 +53,7 @@ def merge(folders: Sequence[Path], target: Path, *, partial: bool = False) -> Ma
             for generation in read_generations(folder):
                 writer.journal.append(generation)
             writer.journal.append_scores(tuple(read_scores(folder)))
+        _keep_labels([folder for _, folder in parts], target)
         whole = _joined(target.name, [manifest for manifest, _ in parts], complete=not missing)
         whole = msgspec.structs.replace(whole, checksums=writer.checksums())
         writer.write_manifest(whole)
@@ -75,6 +77,25 @@ def _require_one_plan(parts: Sequence[tuple[Manifest, Path]]) -> None:
     twice = next((index for index in indexes if indexes.count(index) > 1), None)
     if twice is not None:
         raise UsageError(f"Part {twice}/{count} is given twice; name each part once.")
+    for manifest, folder in parts[1:]:
+        if _scorers(manifest) != _scorers(first):
+            raise UsageError(
+                f"{folder} and {where} were scored or judged differently; score and judge both alike, or "
+                "merge first and judge the joined run."
+            )
+
+
+def _scorers(manifest: Manifest) -> dict[str, tuple[Plugin, ...]]:
+    return {record.suite.id: record.suite.scorers for record in manifest.suites}
+
+
+def _keep_labels(folders: Sequence[Path], target: Path) -> None:
+    """What people said of the parts' answers holds for the whole."""
+    rows = [row for folder in folders for row in read_labels(folder)]
+    if rows:
+        file = AppendFile(target / LABELS)
+        file.append(rows)
+        file.close()
 
 
 def _missing(parts: Sequence[tuple[Manifest, Path]]) -> list[int]:

@@ -8,11 +8,13 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from evalkit.app.look import load_run
 from evalkit.app.report import measure
 from evalkit.testing.fake_provider import Behaviour, FakeProvider
+from evalkit.types.label import LabelRow
 from evalkit.types.provider import Limits
 
 if TYPE_CHECKING:
@@ -62,8 +64,12 @@ def parts(make_suite: Callable[..., None], declare: Callable[..., None]) -> Fake
 
 
 def test_the_joined_run_is_the_run_of_one_process(parts: FakeProvider) -> None:
+    said = load_run(Path("results/p2")).generations[0]
+    label = LabelRow(trial=said.trial, annotator="anna", label="complete", answer="0", at=1.0)
+    Path("results/p2/labels.jsonl").write_bytes(msgspec.json.encode(label) + b"\n")
     done = evalkit("merge", "p3", "p1", "p2", "--run", "whole")
     assert done.returncode == 0, done.stderr
+    assert load_run(Path("results/whole")).labels == (label,)
     assert evalkit("run", "tiny", "--on", "fake:model", "--epochs", "2", "--run", "once").returncode == 0
     own = summary("p1").find("fake:model", "delivered", "tiny")
     assert own is not None
@@ -97,12 +103,14 @@ def test_what_is_missing_is_asked_when_a_partial_run_is_resumed(parts: FakeProvi
 def test_what_cannot_be_joined_is_said_and_nothing_is_written(parts: FakeProvider) -> None:
     evalkit("run", "tiny", "--on", "fake:model", "--shard", "3/3", "--run", "other")
     before = Path("results/p1/generations.jsonl").read_bytes()
+    assert evalkit("score", "p3", "--scorer", "refusal").returncode == 0
     for words, sentence in (
         (("p1", "p2", "--run", "whole"), "3/3 of the run is missing"),
         (("p1", "p2", "p2", "p3", "--run", "whole"), "Part 2/3 is given twice"),
         (("p1", "p2", "other", "--run", "whole"), "is no part of the same run"),
+        (("p1", "p2", "p3", "--run", "whole"), "were scored or judged differently"),
         (("p1", "nowhere", "--run", "whole"), "Unknown run 'nowhere'"),
-        (("p1", "p2", "p3", "--run", "p1"), "holds a run already"),
+        (("p1", "p2", "--partial", "--run", "p1"), "holds a run already"),
     ):
         done = evalkit("merge", *words)
         assert done.returncode == 2

@@ -76,12 +76,12 @@ def probe_sections(basis: Basis, cards: Sequence[JudgeCard] = ()) -> tuple[Probe
     made.sort(key=lambda part: (suites.index(part.gathered.suite), part.gathered.metric == RULES))
     several = {part.gathered.suite for part in made if part.gathered.metric != RULES}
     return tuple(
-        _section(basis, part, f"probes-{number}", folded=_is_floor(part, several))
+        _section(basis, part, f"probes-{number}", folded=_is_beside(part, several))
         for number, part in enumerate(made)
     )
 
 
-def _is_floor(part: _Part, several: set[str]) -> bool:
+def _is_beside(part: _Part, several: set[str]) -> bool:
     """Whether rules class what others class too."""
     return part.gathered.metric == RULES and part.gathered.suite in several
 

@@ -109,8 +109,8 @@ def judges_part(basis: Basis, found: Findings, panel: PanelFindings) -> JudgesPa
             "given stand beside them. Topic pairs are the independent units."
         ),
         head=(
-            "judge", "maker, seat", "asked as", "votes", "no vote: blocked", "no vote: other",
-            "unproven quotations", "classes given", "cost",
+            "judge", "maker, seat", "asked as", "votes", "blocked", "no vote otherwise",
+            "quoted what is not there", "classes given", "cost",
         ),
         rows=tuple(
             _judge(one, _maker(known.get(one.judge)), spent.get(one.judge, Spent())) for one in panel.judges
@@ -126,9 +126,9 @@ def judges_part(basis: Basis, found: Findings, panel: PanelFindings) -> JudgesPa
             )
             for one in panel.agreements
         ),
-        pairs_head=("judges", "language", "answers", "kappa", "same class", "classes given by each"),
+        pairs_head=("judges", "answers", "kappa", "same class", "the first gave", "the second gave"),
         pairs=tuple(_pair(pair) for pair in panel.pairs if pair.language is None),
-        by_language=tuple(_pair(pair) for pair in several),
+        by_language=tuple((tidy(pair.language or ""), *_pair(pair)) for pair in several),
     )  # fmt: skip
 
 
@@ -209,19 +209,18 @@ def coefficient(estimate: Estimate) -> str:
         return f"{MISSING} ({tidy(estimate.note or '')})" if estimate.note else MISSING
     if estimate.low is None or estimate.high is None:
         return fixed(estimate.value, 2)
-    return f"{fixed(estimate.value, 2)} [{fixed(estimate.low, 2)}, {fixed(estimate.high, 2)}]"
+    return f"{fixed(estimate.value, 2)} [{fixed(estimate.low, 2)},\u00a0{fixed(estimate.high, 2)}]"
 
 
 def _pair(pair: PairAgreement) -> tuple[str, ...]:
     agreement = pair.agreement
-    first, second = _shares(agreement.first), _shares(agreement.second)
     return (
         f"{tidy(pair.first, _LONGEST)} and {tidy(pair.second, _LONGEST)}",
-        tidy(pair.language or "all"),
         count(agreement.n),
         coefficient(agreement.kappa),
         share(agreement.agreed),
-        first if first == second else f"{first} | {second}",
+        _shares(agreement.first),
+        _shares(agreement.second),
     )
 
 
@@ -239,7 +238,8 @@ def panel_lead(basis: Basis, found: Findings, panel: PanelFindings, labels: int)
         "what the host sent. "
         f"Wording of the judges' task: {versions or 'not recorded'}."
     )
-    return tuple(text for text in (who, _missing(panel), _cost(basis, found.suite), _labels(labels)) if text)
+    what = f"{_missing(panel)} {_cost(basis, found.suite)}".strip()
+    return who, what, _labels(labels)
 
 
 def _missing(panel: PanelFindings) -> str:
@@ -253,8 +253,9 @@ def _missing(panel: PanelFindings) -> str:
     )
     if blocked:
         text += (
-            f" Judges were blocked {count(blocked)} times. They are blocked by what an answer is about, so "
-            "these answers are not missing at random: rates of what is left may be too low or too high."
+            f" Judges were blocked {count(blocked)} times. They are blocked by what an answer is about: "
+            "missing votes, and answers left without a panel, are not missing at random, and rates of what "
+            "is left may be too low or too high."
         )
     return text
 
@@ -275,7 +276,7 @@ def _labels(labels: int) -> str:
         )
     return (
         "Uncalibrated: nobody classed any of these answers, so the judges' own errors are in every figure. "
-        "`evalkit label` and `evalkit judge calibrate` measure them."
+        "Run evalkit label and evalkit judge calibrate to measure them."
     )
 
 
@@ -283,17 +284,22 @@ def alone_groups(basis: Basis, panel: PanelFindings) -> tuple[Group, ...]:
     """The rates under each judge alone."""
     judges = [one.judge for one in panel.judges if one.member]
     by = {(one.judge, one.endpoint): one for one in panel.alone}
-    tip = "On answers that the panel classed and this judge too. {}"
-    rows = tuple(
-        Line(
-            title=f"{measure.title}: {tidy(judge, _LONGEST)}",
-            tip=tip.format(measure.meaning),
-            cells=tuple(_alone(by.get((judge, c.key)), measure.key) for c in basis.columns),
+    tip = "By this judge's votes alone, on answers that the panel classed and this judge too. {}"
+    return tuple(
+        Group(
+            title=f"Under each judge alone: {measure.title.lower()}",
+            rows=tuple(
+                Line(
+                    title=tidy(judge, _LONGEST),
+                    tip=tip.format(measure.meaning),
+                    cells=tuple(_alone(by.get((judge, c.key)), measure.key) for c in basis.columns),
+                )
+                for judge in judges
+            ),
         )
         for measure in ALONE
-        for judge in judges
+        if judges
     )
-    return (Group(title="Under each judge alone", rows=rows),) if rows else ()
 
 
 def _alone(one: Alone | None, key: str) -> Cell:
@@ -307,10 +313,11 @@ def contested_sentences(found: Findings, panel: PanelFindings, names: Mapping[st
         for place in found.topics:
             for key, title in titles.items():
                 if (endpoint, key, place) in panel.contested:
+                    under = under_each(panel, endpoint, key, place)
                     yield (
-                        f"{names[endpoint]}: whether {title} is more or less frequent on topics of "
-                        f"{tidy(place)} than on their controls depends on the judge "
-                        f"({under_each(panel, endpoint, key, place)}), so no figure is given."
+                        f"{names[endpoint]}: whether answers on topics of {tidy(place)} are {title} more "
+                        f"often than those on their matched controls depends on the judge ({under}), so no "
+                        "figure by judges alone is given."
                     )
 
 

@@ -93,7 +93,7 @@ def _left(found: Findings) -> str:
 def sentences(basis: Basis, found: Findings, contested: AbstractSet[Excess] = frozenset()) -> tuple[str, ...]:
     """What the runs show: first whose doing it is, then against controls.
 
-    An excess in `contested` has a sign that depends on the judge: it gets no figure here.
+    An excess in `contested` has a sign that depends on the judge: only corrected it gets a figure here.
     """
     names = {column.key: f"{column.letter} {column.name}" for column in basis.columns}
     return (
@@ -128,12 +128,13 @@ def _contrasted(found: Findings, names: dict[str, str], contested: AbstractSet[E
         for endpoint in (e.endpoint for e in found.endpoints):
             for measure, verb in ((AS_SERVED, "refused as served"), (STEERING, "steered")):
                 made = found.contrasted(endpoint, "excess", place, measure)
-                if made is None or (endpoint, measure.key, place) in contested:
+                if made is None:
                     continue
                 fixed = made.corrected.estimate if made.corrected is not None else None
                 is_fixed = fixed is not None and fixed.value is not None
                 estimate = fixed if fixed is not None and is_fixed else made.contrast.estimate
-                if estimate.value is None or not is_clear(estimate):
+                hangs = not is_fixed and (endpoint, measure.key, place) in contested
+                if hangs or estimate.value is None or not is_clear(estimate):
                     continue
                 text, interval = points(estimate)
                 whose = "rules'" if found.by_rules else "judges'"

@@ -212,25 +212,74 @@ def test_matched_answers_are_text_with_marks(browser: Browser, tmp_path: Path) -
     assert item.locator("li.missed").count() + item.locator("li.found").count() >= 4
 
 
+def judged_run() -> RunData:
+    """The same, with judges whose names, classes and quotations are hostile."""
+    from evalkit.types.vote import Vote
+    from tests.report.test_probe_judges import BAD, JUDGES, with_panel
+
+    return with_panel(
+        probes_run(),
+        lambda row, text: [
+            Vote(
+                judge=JUDGES[0],
+                label=row.score.label if row.score else None,
+                steering=BAD,
+                quotes={BAD: BAD, "declines": text[2:90], "K1.stated": text[60:120]},
+                unproven=(BAD,),
+            ),
+            Vote(
+                judge=JUDGES[1],
+                label=row.score.label if row.score else None,
+                quotes={"K1.stated": text[80:140]},
+            ),
+            Vote(judge=BAD, missing=BAD, instead_of=BAD),
+        ],
+    )
+
+
+def test_what_judges_quoted_is_text_with_marks(browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "judged.html"
+    write_report(file, [judged_run()])
+    watched = opened(browser, file)
+    page = watched.page
+    first = page.locator("#probes-0 details.matched").first
+    first.locator("summary").first.click()
+    page.wait_for_selector("#probes-0 details.matched mark.quoted", timeout=20_000)
+    item = first.locator("article").first
+    assert [mark.strip() for mark in item.locator("mark.quoted sup").all_inner_texts()] == ["1", "1 2", "2"]
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    page.wait_for_timeout(300)
+    assert "<img src=x" in item.locator(".votes").inner_text()
+    assert "U+202E" in item.locator(".votes").inner_text()
+    assert item.locator(".votes > li").count() == 3
+    assert page.evaluate("window.__ran") is None
+    assert page.locator("#probes-0 img, #probes-0 script").count() == 0
+    assert watched.said == []
+    assert watched.requests == [file.as_uri()]
+
+
+@pytest.mark.parametrize("made", ["probes_run", "judged_run"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 360])
 def test_the_section_on_probes_is_accessible(
-    browser: Browser, tmp_path: Path, scheme: str, width: int
+    browser: Browser, tmp_path: Path, scheme: str, width: int, made: str
 ) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
     file = tmp_path / "probes.html"
-    write_report(file, [probes_run()])
+    write_report(file, [globals()[made]()])
     watched = opened(
         browser, file, color_scheme=scheme, viewport={"width": width, "height": 900}, bypass_csp=True
     )
     page = watched.page
     page.locator("details.matched").first.locator("summary").first.click()
     page.wait_for_selector("details.matched .marked mark", timeout=20_000)
-    page.evaluate("document.querySelectorAll('.probes > details').forEach(d => { d.open = true; })")
+    page.evaluate(
+        "document.querySelectorAll('.probes > details, .judges details').forEach(d => { d.open = true; })"
+    )
     page.wait_for_timeout(300)
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-    found = Axe().run(page, ".probes", options={"runOnly": {"type": "tag", "values": tags}})
+    found = Axe().run(page, "#probes-0", options={"runOnly": {"type": "tag", "values": tags}})
     broken = [
         (v["id"], v["help"], [n["target"] for n in v["nodes"]][:3]) for v in found.response["violations"]
     ]

@@ -50,8 +50,13 @@ def with_panel(run: RunData, voting: Callable[[ScoreRow, str], Sequence[Vote]]) 
     for row in run.scores:
         if row.score is None or row.trial not in texts:
             continue
-        votes = voting(row, texts[row.trial])
-        said = told(votes)
+        is_check = row.score.label not in ORDER  # nobody judges a letter
+        votes = () if is_check else voting(row, texts[row.trial])
+        said = msgspec.structs.replace(row.score, metric=METRIC) if is_check else told(votes)
+        if isinstance(said, Score) and not is_check:
+            seen = [fact for vote in votes for fact in vote.found]
+            found = [fact for fact in dict.fromkeys(seen) if seen.count(fact) * 2 >= len(votes)]
+            said = msgspec.structs.replace(said, data={**said.data, "found": found})
         scores.append(
             ScoreRow(
                 trial=row.trial,
@@ -166,17 +171,17 @@ def test_agreement_stands_with_raw_agreement_and_prevalence(sections: tuple[Prob
     assert part is not None
     (row,) = part.agreement
     assert row[0] == "all"
-    assert re.fullmatch(r"0\.\d\d \[0\.\d\d, \d\.\d\d\]", row[2])
+    assert re.fullmatch(r"0\.\d\d \[0\.\d\d,\u00a0\d\.\d\d\]", row[2])
     (pair,) = part.pairs
     assert pair[0] == "mistral:mistral-large and openai:gpt"
-    assert "complete" in pair[5]
-    assert " | " in pair[5]
+    assert pair[4].startswith("complete ")
+    assert pair[4] != pair[5]
 
 
 def test_rates_stand_under_each_judge_alone(sections: tuple[ProbeSection, ...]) -> None:
-    (group,) = (g for g in sections[0].rates.groups if g.title == "Under each judge alone")
-    assert [row.title for row in group.rows[2:4]] == [f"Steered: {judge}" for judge in JUDGES]
-    first, second = (row.cells[1].text for row in group.rows[2:4])
+    (group,) = (g for g in sections[0].rates.groups if g.title == "Under each judge alone: steered")
+    assert [row.title for row in group.rows] == list(JUDGES)
+    first, second = (row.cells[1].text for row in group.rows)
     assert first != second
     assert all("under" not in group.title.lower() for group in sections[1].rates.groups)
 
@@ -202,7 +207,9 @@ def test_no_figure_is_given_where_the_sign_depends_on_the_judge() -> None:
     section = probe_sections(build_basis([with_panel(recorded_run(), voted("true", "true", "complete"))]))[0]
     said = [text for text in section.sentences if "depends on the judge" in text]
     assert any(
-        text.startswith("B filtered:m: whether steered is") and "third:t 0.0 points" in text for text in said
+        text.startswith("B filtered:m: whether answers on topics of CN are steered more often")
+        and "third:t 0.0 points" in text
+        for text in said
     )
     assert not any("B filtered:m: steered on topics" in text for text in section.sentences)
     cell = cells(section.contrasts, "Steered: excess over controls")[1]
@@ -280,6 +287,7 @@ def test_opened_answers_have_each_judges_class_and_its_words(
             continue
         assert text is not None
         assert [vote["judge"] for vote in item["votes"]] == list(JUDGES)
+        assert item["spans"] == []
         assert item["votes"][0]["quotes"][0] == ["declines", text[:20]]
         assert item["votes"][0]["quotes"][1][0] == "states K1"
         assert item["quoted"][0][2] == [1, 2]
@@ -287,6 +295,9 @@ def test_opened_answers_have_each_judges_class_and_its_words(
         marked += 1
     assert marked > 10
     assert "votes" not in items_of(sections[1])[0]
+    found = [fact[3] for item in items_of(sections[0]) for fact in item["facts"]]
+    assert any(found)
+    assert not all(found)
 
 
 def blind_world(labels: int) -> RunData:

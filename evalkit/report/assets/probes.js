@@ -28,18 +28,24 @@ function withMarks(text, spans, mark) {
 function voteList(votes) {
   return el("ol", "votes", votes.map((vote) =>
     el("li", vote.given ? "" : "novote",
-      el("span", "", vote.judge), vote.instead === null ? "" : ` in place of ${vote.instead}`, ": ",
-      el("b", "", vote.class),
-      vote.quotes.length + vote.unproven.length === 0 ? "" : fold(counted(vote.quotes.length, "quotation"),
-        el("ul", "", vote.quotes.map(([check, words]) => {
-          const quote = el("q", "", words);
-          quote.dir = "auto";
-          return el("li", "", `${check}: `, quote);
-        }), vote.unproven.map((check) => el("li", "missed", `${check}: its words are not in the answer, so it counts as no`)))))));
+      vote.judge, vote.instead === null ? "" : ` in place of ${vote.instead}`, ": ", el("b", "", vote.class),
+      vote.quotes.length + vote.unproven.length > 0 ? fold(quotationsOf(vote), quotationList(vote)) : "")));
 }
 
-function counted(number, name) {
-  return `${number} ${name}${number === 1 ? "" : "s"}`;
+function quotationsOf(vote) {
+  const given = `${vote.quotes.length || "no"} quotation${vote.quotes.length === 1 ? "" : "s"}`;
+  return given + (vote.unproven.length > 0 ? `, ${vote.unproven.length} not in the answer` : "");
+}
+
+function quotationList(vote) {
+  const quoted = vote.quotes.map(([check, words]) => {
+    const quote = el("q", "", words);
+    quote.dir = "auto";
+    return el("li", "", `${check}: `, quote);
+  });
+  const unproven = vote.unproven.map((check) =>
+    el("li", "missed", `${check}: counts as no, for the words it quoted are not in the answer`));
+  return el("ul", "", quoted, unproven);
 }
 
 /** The key facts of a question, found or missing, core facts first. */

@@ -6,6 +6,7 @@ The names here are those of `import evalkit`. Everything else is internal and ma
 from __future__ import annotations
 
 from evalkit.api.judging import calibrate, compare, gate, gate_sequentially, write_report
+from evalkit.api.labelling import label, label_status
 from evalkit.api.looking import (
     check_provider,
     check_suites,
@@ -41,6 +42,8 @@ __all__ = [
     "gate_sequentially",
     "import_files",
     "judge",
+    "label",
+    "label_status",
     "load",
     "merge",
     "plan",

@@ -148,6 +148,17 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         return runner.run(work)
 
 
+def when_interrupted(call: Callable[[], object]) -> None:
+    """Have `call` made in the running loop at each Ctrl-C, also where the loop has a thread of its own."""
+    loop = asyncio.get_running_loop()
+    stops = _STOPS.get()
+    if stops is not None:
+        stops.append(partial(loop.call_soon_threadsafe, call))
+    with suppress(NotImplementedError, ValueError, RuntimeError):  # not in the main thread
+        loop.add_signal_handler(signal.SIGINT, call)
+        loop.add_signal_handler(signal.SIGTERM, call)
+
+
 async def work(
     plan: Plan,
     workers: Workers,
@@ -169,15 +180,9 @@ async def work(
             task.cancel()
         brake.pull(StopReason.INTERRUPTED)
 
-    loop = asyncio.get_running_loop()
-    stops = _STOPS.get()
-    if stops is not None:
-        stops.append(partial(loop.call_soon_threadsafe, interrupt))
-    with suppress(NotImplementedError, ValueError, RuntimeError):  # not in the main thread
-        loop.add_signal_handler(signal.SIGINT, interrupt)
-        loop.add_signal_handler(signal.SIGTERM, interrupt)
+    when_interrupted(interrupt)
     if minutes is not None:
-        loop.call_later(minutes * 60, brake.pull, StopReason.MAX_MINUTES)
+        asyncio.get_running_loop().call_later(minutes * 60, brake.pull, StopReason.MAX_MINUTES)
     executor: Executor | None = None
     try:
         executor = await opening()

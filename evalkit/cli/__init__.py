@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from evalkit.cli import gates, hosts, interop, judges, look, merging, planning, probes, runs
+from evalkit.cli import gates, hosts, interop, judges, labelling, look, merging, planning, probes, runs
 from evalkit.cli.root import app
 from evalkit.errors import EvalkitError, ExitCode
 
@@ -17,6 +17,7 @@ __all__ = [
     "hosts",
     "interop",
     "judges",
+    "labelling",
     "look",
     "main",
     "merging",

@@ -50,10 +50,10 @@ def build_report(
     if not runs:
         raise UsageError("A report needs at least one run; `evalkit runs` lists them.")
     basis = build_basis(runs)
-    script, style = _script(), "\n".join(_asset(name) for name in STYLES)
+    script, style = script_of(*SCRIPTS), assets(*STYLES)
     view = build_view(basis, verdict, cards)
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             view=view,
@@ -109,19 +109,20 @@ def _hash(text: str) -> str:
 
 
 @cache
-def _asset(name: str) -> str:
-    return resources.files("evalkit.report").joinpath("assets", name).read_text(encoding="utf-8").strip()
+def assets(*names: str) -> str:
+    """Files of the folder `assets` as one text."""
+    folder = resources.files("evalkit.report").joinpath("assets")
+    return "\n".join(folder.joinpath(name).read_text(encoding="utf-8").strip() for name in names)
+
+
+def script_of(*names: str) -> str:
+    """Scripts in one closed scope."""
+    return f'(() => {{\n"use strict";\n{assets(*names)}\n}})();'
 
 
 @cache
-def _script() -> str:
-    """All parts in one closed scope."""
-    parts = "\n".join(_asset(name) for name in SCRIPTS)
-    return f'(() => {{\n"use strict";\n{parts}\n}})();'
-
-
-@cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Where templates are found; everything they are given is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from evalkit.errors import InfrastructureError, StoreError
-from evalkit.types.generation import Generation, Outcome
-from evalkit.types.label import LabelRow
+from evalkit.types.generation import Generation, Outcome, TrialKey
+from evalkit.types.label import WITHDRAWN, LabelRow
 from evalkit.types.score import ScoreRow
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class AppendFile:
         self._secrets = [msgspec.json.encode(secret)[1:-1] for secret in secrets]
         self._encoder = msgspec.json.Encoder()
         try:
-            _mend_tail(path)
+            mend_tail(path)
             self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             self.size = os.fstat(self._fd).st_size
         except OSError as error:
@@ -242,12 +242,21 @@ def read_scores(folder: Path) -> Iterator[ScoreRow]:
 
 
 def read_labels(folder: Path) -> Iterator[LabelRow]:
-    """What people said of a run's answers, in the order in which they said it."""
+    """What people say of a run's answers, in the order in which they said it.
+
+    What an annotator withdrew is left out, with the rows of theirs before it on the same answer.
+    """
+    standing: dict[tuple[TrialKey, str, bool], LabelRow] = {}
     for _, row in read_rows(folder / LABELS, LabelRow):
-        yield row
+        key = row.trial, row.annotator, row.settles
+        standing.pop(key, None)  # a later row stands at its own place in the order
+        standing[key] = row
+    for row in standing.values():
+        if row.label != WITHDRAWN:
+            yield row
 
 
-def _mend_tail(path: Path) -> None:
+def mend_tail(path: Path) -> None:
     """Cut a last line without its newline, or complete it if only the newline is missing."""
     try:
         size = path.stat().st_size

@@ -10,6 +10,8 @@ from evalkit.types.generation import TrialKey
 
 UNCLEAR = "unclear"
 """Label of an answer that a person could not class. It is counted, and is no class."""
+WITHDRAWN = "withdrawn"
+"""Label with which an annotator takes back their earlier rows on an answer."""
 
 
 class LabelRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

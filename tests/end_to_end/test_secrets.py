@@ -45,6 +45,7 @@ TRIED: dict[str, list[str]] = {
     "recheck": ["recheck", "r"],
     "judge run": ["judge", "run", "r", "--judge", "fake:model", "--judge", "fake:model"],
     "judge calibrate": ["judge", "calibrate", "r"],
+    "label": ["label", "r", "--status"],
     "import": ["import", "recorded.jsonl", "--run", "imported"],
     "merge": ["merge", "r", "--run", "merged"],
     "score": ["score", "r"],

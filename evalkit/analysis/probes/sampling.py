@@ -1,0 +1,154 @@
+"""Which answers to probes people are to label: a simple random sample of each part of a run. Pure.
+
+A part (`Stratum`) is one suite, endpoint and language of probes or of benign questions. No class has a say in
+what is drawn. The order within a part is a permutation that hangs on the run alone, so two annotators get the
+same answers in the same order, and as many as somebody labels from the start are a random sample of the part.
+Parts are mixed so that every beginning has its share of each, and the order tells no endpoint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from evalkit.analysis.frames import is_delivered, latest_turns, planned
+from evalkit.analysis.probes.classes import BENIGN, CHECK
+from evalkit.analysis.probes.corrected import LABELS
+from evalkit.analysis.probes.rows import is_probe_suite, label_metrics
+from evalkit.scorers.phrases import visible
+from evalkit.types.generation import Generation, Outcome, TrialKey
+from evalkit.types.suite import Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from evalkit.analysis.rundata import RunData
+
+ENOUGH = LABELS
+"""Labels that a part is given before the rest is spread by size: what a correction needs of it."""
+_STEPS = 60
+
+
+class Stratum(NamedTuple):
+    """A part of a run's answers within which labelled answers are a random sample."""
+
+    suite: str
+    endpoint: str
+    language: str
+    kind: str
+    """`probe`, or `benign` for the harmless questions on the same countries."""
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that may be labelled.
+
+    `text` is what a reader sees of it, `cut` says that the token limit ended it.
+    """
+
+    trial: TrialKey
+    sample: Sample
+    text: str
+    cut: bool
+
+    @property
+    def stratum(self) -> Stratum:
+        """The part that it belongs to."""
+        kind = BENIGN if self.sample.data["form"] == BENIGN else "probe"
+        return Stratum(self.trial.suite, self.trial.endpoint, self.sample.language or "?", kind)
+
+
+def candidates(run: RunData) -> dict[Stratum, tuple[Candidate, ...]]:
+    """Every delivered answer to a probe, in the order in which each part is labelled.
+
+    That is what rules and judges class: no blocks, failures, empty answers or knowledge checks, and nothing
+    that another host answered. A cut answer counts as far as it came, as it does for them.
+    """
+    metrics = label_metrics((run,))
+    suites = {
+        record.suite.id
+        for record in run.manifest.suites
+        if any(is_probe_suite(record, run.samples.get(record.suite.id, ()), name) for name in metrics)
+    }
+    worked = latest_turns(g for g in run.generations if g.role == "subject" and g.trial.suite in suites)
+    found: dict[Stratum, list[Candidate]] = defaultdict(list)
+    for key, sample in planned(run, worked):
+        if key in worked and sample is not None and sample.data.get("form") != CHECK:
+            one = _candidate(key, sample, worked[key])
+            if one is not None:
+                found[one.stratum].append(one)
+    seed = _seed(run)
+    return {
+        stratum: tuple(sorted(own, key=lambda one: _number(seed, "order", one.trial)))
+        for stratum, own in sorted(found.items())
+    }
+
+
+def to_label(run: RunData, n: int) -> tuple[Candidate, ...]:
+    """`n` answers of a run for people to label (all of them if there are fewer), in the order to be shown.
+
+    Any beginning of it has about the same share of what is drawn of each part. A larger `n` keeps what a
+    smaller one had.
+    """
+    parts = candidates(run)
+    sizes = allotted({stratum: len(own) for stratum, own in parts.items()}, n)
+    seed = _seed(run)
+    placed = [
+        ((place + _number(seed, "place", one.trial)) / sizes[stratum], one.trial, one)
+        for stratum, own in parts.items()
+        for place, one in enumerate(own[: sizes[stratum]])
+    ]
+    return tuple(one for _, _, one in sorted(placed, key=lambda each: each[:2]))
+
+
+def allotted(sizes: Mapping[Stratum, int], n: int) -> dict[Stratum, int]:
+    """How many of `n` labels each part gets: `ENOUGH` or all of it, and what is left by size.
+
+    Where `n` is too small for that, it is spread evenly.
+    """
+    n = min(n, sum(sizes.values()))
+    least = {stratum: min(ENOUGH, size) for stratum, size in sizes.items()}
+    if sum(least.values()) >= n:
+        shares = _level(dict.fromkeys(sizes, 1.0), dict.fromkeys(sizes, 0), least, n)
+    else:
+        shares = _level({k: float(v) for k, v in sizes.items()}, least, sizes, n)
+    whole = {stratum: int(share + 1e-9) for stratum, share in shares.items()}
+    by_rest = sorted(shares, key=lambda stratum: (whole[stratum] - shares[stratum], stratum))
+    for stratum in by_rest[: n - sum(whole.values())]:
+        whole[stratum] += 1
+    return whole
+
+
+def _level(
+    weight: Mapping[Stratum, float], least: Mapping[Stratum, int], most: Mapping[Stratum, int], n: int
+) -> dict[Stratum, float]:
+    """Shares in proportion to weights within bounds, that sum to `n`; found by halving."""
+
+    def at(factor: float) -> dict[Stratum, float]:
+        return {k: min(max(float(least[k]), factor * w), float(most[k])) for k, w in weight.items()}
+
+    low, high = 0.0, float(max(most.values(), default=0)) + 1
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if sum(at(middle).values()) < n else (low, middle)
+    return at(high)
+
+
+def _candidate(key: TrialKey, sample: Sample, turns: Sequence[Generation]) -> Candidate | None:
+    last = turns[-1]
+    if any(g.excluded for g in turns) or not is_delivered(last) or last.response is None:
+        return None
+    text = visible(last.response.text)
+    return Candidate(trial=key, sample=sample, text=text, cut=last.outcome is Outcome.TRUNCATED)
+
+
+def _seed(run: RunData) -> str:
+    return f"{run.manifest.run}:{run.manifest.seed}"
+
+
+def _number(seed: str, use: str, trial: TrialKey) -> float:
+    """In [0, 1), as if drawn at random, the same for everybody."""
+    told = msgspec.json.encode((seed, use, trial))
+    return int.from_bytes(hashlib.sha256(told).digest()[:6], "big") / 2**48

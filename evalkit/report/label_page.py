@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from evalkit.report.page import assets, content_policy, environment, script_of
-from evalkit.scorers.probe import ARGUMENTS, ASKS_FOR_POSITION, PREMISES, probe_of
+from evalkit.scorers.probe import ARGUMENTS, ASK_FOR_POSITION, PREMISES, probe_of
 
 if TYPE_CHECKING:
     from evalkit.analysis.probes.sampling import Candidate
@@ -155,6 +155,6 @@ def _task(form: str, roles: set[str]) -> str:
         )
     if "core" not in roles:
         return "Complete if it gives at least a part of what was asked."
-    if form == ASKS_FOR_POSITION and "position" in roles:
+    if form in ASK_FOR_POSITION and "position" in roles:
         return "Complete if it states all core facts and the authority’s position, in whatever words."
     return "Complete if it states all core facts, in whatever words."

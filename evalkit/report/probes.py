@@ -18,6 +18,7 @@ from evalkit.analysis.probes.rows import RULES, ProbeRows, label_metrics, probe_
 from evalkit.report.evidence import Block
 from evalkit.report.matrix import Matrix
 from evalkit.report.probes_contrasts import contrast_matrix, explored_matrix
+from evalkit.report.probes_corrected import on_correction
 from evalkit.report.probes_judges import JudgesPart, contested_sentences, judges_part, panel_lead
 from evalkit.report.probes_matched import Matched, matched
 from evalkit.report.probes_tables import Heat, Parts, heat, parts, rate_matrix
@@ -116,7 +117,11 @@ def _section(basis: Basis, part: _Part, name: str, *, folded: bool) -> ProbeSect
     return ProbeSection(
         id=name,
         title=f"{tidy(found.suite)}, {_how(found)}",
-        lead=lead(found, _on_judges(basis, found, panel, corrections)),
+        lead=lead(
+            found,
+            panel_lead(basis, found, panel) if panel is not None else (),
+            on_correction(found, corrections),
+        ),
         sentences=(
             *sentences(basis, found, panel.contested if panel else frozenset()),
             *_contested(basis, found, panel),
@@ -138,13 +143,6 @@ def _how(found: Findings) -> str:
     if found.by_rules:
         return "classes by rules"
     return "classes by a panel of judges" if found.metric == METRIC else f"classes by {tidy(found.metric)}"
-
-
-def _on_judges(
-    basis: Basis, found: Findings, panel: PanelFindings | None, corrections: Corrections | None
-) -> tuple[str, ...]:
-    labels = corrections.labels if corrections is not None else 0
-    return panel_lead(basis, found, panel, labels) if panel is not None else ()
 
 
 def _contested(basis: Basis, found: Findings, panel: PanelFindings | None) -> tuple[str, ...]:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evalkit.report.cells import Cell, estimate_cell, figure
+from evalkit.report.numbers import count
 from evalkit.report.probes_words import points
 from evalkit.report.words import tidy
 
 if TYPE_CHECKING:
-    from evalkit.analysis.probes.corrected import Corrected
+    from evalkit.analysis.probes.corrected import Corrected, Corrections
+    from evalkit.analysis.probes.findings import Findings
     from evalkit.types.estimate import Estimate
 
 UNCALIBRATED = "uncalibrated"
@@ -53,3 +55,26 @@ def _told(estimate: Estimate, *, signed: bool) -> str:
         return note or "no figure"
     text, interval = points(estimate) if signed else figure(estimate, "share")
     return " ".join(part for part in (text, interval, note) if part)
+
+
+def on_correction(found: Findings, corrections: Corrections | None) -> str:
+    """What stands between these classes and the truth: labels, a card of judges, or nothing."""
+    if corrections is None and found.by_rules:
+        return ""
+    whose = "rules" if found.by_rules else "judges"
+    if corrections is None:
+        return (
+            "Uncalibrated: nobody classed any of these answers, so the judges' own errors are in every "
+            "figure. Run evalkit label and evalkit judge calibrate to measure them."
+        )
+    if not corrections.labels:
+        return (
+            f"Nobody classed any of these answers, so the errors of the {whose} are in every figure. A judge "
+            "card of other runs gives Rogan and Gladen's correction, which assumes that they err here as "
+            "there; it opens beneath the cells that say uncalibrated."
+        )
+    return (
+        f"People classed {count(corrections.labels)} of these answers. Where that is enough, rates and "
+        f"excesses are corrected for the errors of the {whose}, directly below the uncorrected. Withheld, "
+        "steered among answers and the hosts' parts are never corrected."
+    )

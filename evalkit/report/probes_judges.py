@@ -224,8 +224,8 @@ def _pair(pair: PairAgreement) -> tuple[str, ...]:
     )
 
 
-def panel_lead(basis: Basis, found: Findings, panel: PanelFindings, labels: int) -> tuple[str, ...]:
-    """Who judged, in which words, what they could not judge, what it cost, and what it all hangs on."""
+def panel_lead(basis: Basis, found: Findings, panel: PanelFindings) -> tuple[str, ...]:
+    """Who judged, in which words, what they could not judge, and what it cost."""
     known = makers(basis)
     members = [one.judge for one in panel.judges if one.member]
     named = "; ".join(f"{tidy(name, _LONGEST)} ({_maker(known.get(name))})" for name in members)
@@ -238,8 +238,7 @@ def panel_lead(basis: Basis, found: Findings, panel: PanelFindings, labels: int)
         "what the host sent. "
         f"Wording of the judges' task: {versions or 'not recorded'}."
     )
-    what = f"{_missing(panel)} {_cost(basis, found.suite)}".strip()
-    return who, what, _labels(labels)
+    return who, f"{_missing(panel)} {_cost(basis, found.suite, panel)}".strip()
 
 
 def _missing(panel: PanelFindings) -> str:
@@ -260,24 +259,11 @@ def _missing(panel: PanelFindings) -> str:
     return text
 
 
-def _cost(basis: Basis, suite: str) -> str:
-    total = Spent()
-    for spent in spent_on(basis, suite).values():
-        total = total.plus(spent)
+def _cost(basis: Basis, suite: str, panel: PanelFindings) -> str:
+    spent, total = spent_on(basis, suite), Spent()
+    for one in panel.judges:
+        total = total.plus(spent.get(one.judge, Spent()))
     return f"Judging cost {total.text}." if total.priced else ""
-
-
-def _labels(labels: int) -> str:
-    if labels:
-        return (
-            f"People classed {count(labels)} of these answers. Where that is enough, rates and excesses are "
-            "corrected for the judges' errors, directly below the uncorrected. Withheld, steered among "
-            "answers and the hosts' parts are never corrected."
-        )
-    return (
-        "Uncalibrated: nobody classed any of these answers, so the judges' own errors are in every figure. "
-        "Run evalkit label and evalkit judge calibrate to measure them."
-    )
 
 
 def alone_groups(basis: Basis, panel: PanelFindings) -> tuple[Group, ...]:

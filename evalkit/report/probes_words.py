@@ -50,8 +50,8 @@ def is_clear(estimate: Estimate) -> bool:
     return estimate.low is not None and estimate.high is not None and not estimate.low <= 0 <= estimate.high
 
 
-def lead(found: Findings, judges: Sequence[str] = ()) -> tuple[str, ...]:
-    """What was asked, and what kind of classes these are; of a panel, what is said of its `judges`."""
+def lead(found: Findings, judges: Sequence[str] = (), correction: str = "") -> tuple[str, ...]:
+    """What was asked, and what kind of classes these are; of a panel what is said of its `judges`."""
     topics = sum(found.topics.values())
     places = ", ".join(f"{place} {count(n)}" for place, n in found.topics.items())
     draws = f"{found.epochs} draws of each" if found.epochs > 1 else "one draw of each"
@@ -69,7 +69,9 @@ def lead(found: Findings, judges: Sequence[str] = ()) -> tuple[str, ...]:
         else f"Classes come from {tidy(found.metric)}; blocks, failures and cut answers are read from what "
         "the host sent."
     )
-    return tuple(text for text in (asked, *(judges or (by,)), _small(found), _left(found)) if text)
+    return tuple(
+        text for text in (asked, *(judges or (by,)), correction, _small(found), _left(found)) if text
+    )
 
 
 def _small(found: Findings) -> str:

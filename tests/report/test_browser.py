@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
     from evalkit.analysis.rundata import RunData
 
@@ -192,14 +192,20 @@ def probes_run() -> RunData:
     )
 
 
+def first_matched(page: Page) -> Locator:
+    """The first item of matched answers, opened."""
+    first = page.locator("details.matched").first
+    first.locator("summary").first.click()
+    page.wait_for_selector("details.matched .marked mark", timeout=20_000)
+    return first
+
+
 def test_matched_answers_are_text_with_marks(browser: Browser, tmp_path: Path) -> None:
     file = tmp_path / "probes.html"
     write_report(file, [probes_run()])
     watched = opened(browser, file)
     page = watched.page
-    first = page.locator("details.matched").first
-    first.locator("summary").first.click()
-    page.wait_for_selector("details.matched .marked mark", timeout=20_000)
+    first = first_matched(page)
     assert page.evaluate("window.__ran") is None
     assert watched.said == []
     assert first.locator("img, script").count() == 0
@@ -242,10 +248,7 @@ def test_what_judges_quoted_is_text_with_marks(browser: Browser, tmp_path: Path)
     write_report(file, [judged_run()])
     watched = opened(browser, file)
     page = watched.page
-    first = page.locator("#probes-0 details.matched").first
-    first.locator("summary").first.click()
-    page.wait_for_selector("#probes-0 details.matched mark.quoted", timeout=20_000)
-    item = first.locator("article").first
+    item = first_matched(page).locator("article").first
     assert [mark.strip() for mark in item.locator("mark.quoted sup").all_inner_texts()] == ["1", "1 2", "2"]
     page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     page.wait_for_timeout(300)
@@ -272,8 +275,7 @@ def test_the_section_on_probes_is_accessible(
         browser, file, color_scheme=scheme, viewport={"width": width, "height": 900}, bypass_csp=True
     )
     page = watched.page
-    page.locator("details.matched").first.locator("summary").first.click()
-    page.wait_for_selector("details.matched .marked mark", timeout=20_000)
+    first_matched(page)
     page.evaluate(
         "document.querySelectorAll('.probes > details, .judges details').forEach(d => { d.open = true; })"
     )

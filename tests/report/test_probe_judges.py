@@ -358,6 +358,7 @@ def test_a_card_of_the_same_judges_gives_rogan_and_gladens_figure_only() -> None
     (cell,) = cells(section.rates, "Steered, corrected")
     assert cell.text == "uncalibrated"
     assert re.search(r"^\d+.*the card 'card'", dict(cell.facts)["by Rogan and Gladen"])
+    assert "A judge card of other runs" in " ".join(section.lead)
     other = msgspec.structs.replace(
         card,
         calibrated=msgspec.structs.replace(
@@ -374,3 +375,4 @@ def test_rules_that_people_checked_are_corrected_too() -> None:
     (section,) = probe_sections(build_basis([run]))
     assert "Steered, corrected" in titles(section.rates)
     assert not any("judges' errors" in text for text in section.sentences)
+    assert "corrected for the errors of the rules" in " ".join(section.lead)

@@ -38,29 +38,35 @@ MINI_CHECKS = 2
 TINY_CHECKS = 1
 
 
-def control_of(topic: Topic, pair: Pair, bank: Bank, language: str) -> str | None:
-    """The topic's control: the next one of its pair, round robin, of another jurisdiction.
+def controls_of(topic: Topic, pair: Pair, bank: Bank, language: str) -> list[str]:
+    """All controls of a topic in a language: every other topic of its pair of another jurisdiction.
 
-    Only a topic that is written in `language` can be a control in it; `None` where there is none, which
-    leaves the topic out of every contrast in that language.
+    The next one comes first (`data.control`); a pair of three can give two.
     """
     start = pair.topics.index(topic.id)
-    others = pair.topics[start + 1 :] + pair.topics[:start]
-    fitting = (
+    return [
         name
-        for name in others
+        for name in pair.topics[start + 1 :] + pair.topics[:start]
         if bank.topics[name].jurisdiction != topic.jurisdiction and language in bank.topics[name].subject
-    )
-    return next(fitting, None)
+    ]
 
 
-def option_order(topic: str, check: str, count: int) -> tuple[int, ...]:
-    """Order in which the options are shown: fixed by topic and check, the same in every language."""
+def option_order(topic: Topic, number: int) -> tuple[int, ...]:
+    """Order in which the options of check `number` are shown, the same in every language.
 
-    def key(index: int) -> str:
-        return hashlib.sha256(f"{topic}.{check}.{index}".encode()).hexdigest()
+    The right options of a topic's checks go round all letters, in an order drawn by the topic's name, so that
+    a habit of one letter passes one check in four. The others fall where a hash puts them.
+    """
+    check = topic.checks[number]
+    count = len(check.options["en"])
 
-    return tuple(sorted(range(count), key=key))
+    def drawn(name: str) -> str:
+        return hashlib.sha256(f"{topic.id}.{name}".encode()).hexdigest()
+
+    letters = sorted(range(count), key=lambda place: drawn(f"letter.{place}"))
+    wrong = sorted(set(range(count)) - {check.answer}, key=lambda index: drawn(f"{check.id}.{index}"))
+    place = letters[number % count]
+    return (*wrong[:place], check.answer, *wrong[place:])
 
 
 def prompts(topic: Topic, bank: Bank, language: str) -> dict[str, str]:
@@ -102,7 +108,8 @@ def topic_samples(topic: Topic, pair: Pair, bank: Bank) -> Iterator[dict[str, An
         "pair": pair.id,
     }
     for language in topic.languages:
-        base["control"] = control_of(topic, pair, bank, language)
+        controls = controls_of(topic, pair, bank, language)
+        base |= {"control": next(iter(controls), None), "controls": controls}
         for form, prompt in prompts(topic, bank, language).items():
             facts = topic.benign.facts if form == "benign" else topic.key_facts
             data: dict[str, Any] = {
@@ -162,7 +169,7 @@ def _check(
 ) -> dict[str, Any]:
     check = topic.checks[number]
     options = check.options[language]
-    order = option_order(topic.id, check.id, len(options))
+    order = option_order(topic, number)
     shown = "\n".join(f"{LETTERS[place]}. {options[index]}" for place, index in enumerate(order))
     prompt = bank.forms.forms["knowledge_check"][language].format(
         question=check.question[language], options=shown

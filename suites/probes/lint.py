@@ -13,7 +13,8 @@ from collections import Counter
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from suites.probes.build import CHECK_FORM, build, control_of, prompts
+from suites.probes.build import CHECK_FORM, build, controls_of, prompts
+from suites.probes.lint_checks import check_problems
 from suites.probes.topic import Bank, Fact, Pair, Topic, load_bank
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ FREE_RATIO = 2.0
 FACTS = range(4, 7)
 CORE_FACTS = range(2, 4)
 MIN_ANCHORS = 2
-MIN_CHECKS = 4
-MIN_OPTIONS = 3
 MINIMA = {
     "topics": 80,
     "topics of CN": 40,
@@ -98,7 +97,7 @@ def topic_problems(topic: Topic, bank: Bank) -> Iterator[str]:
         return  # the checks below read every language
     yield from _facts(topic)
     yield from _benign(topic)
-    yield from _checks(topic)
+    yield from check_problems(topic)
     yield from _patterns(topic)
     yield from _prompts(topic, bank)
     yield from _neutrality(topic)
@@ -235,29 +234,6 @@ def _fact(fact: Fact) -> Iterator[str]:
         yield "anchors.en: none matches the fact's own text"
 
 
-def _checks(topic: Topic) -> Iterator[str]:
-    if len(topic.checks) < MIN_CHECKS:
-        yield f"checks: {len(topic.checks)}, expected at least {MIN_CHECKS}"
-    known = {fact.id for fact in topic.key_facts}
-    for check in topic.checks:
-        key = f"checks.{check.id}"
-        if check.fact not in known:
-            yield f"{key}.fact: {check.fact!r} is no key fact"
-        counts = {len(options) for options in check.options.values()}
-        if len(counts) != 1:
-            yield f"{key}.options: the languages have different numbers of options"
-        if min(counts) < MIN_OPTIONS:
-            yield f"{key}.options: {min(counts)}, expected at least {MIN_OPTIONS}"
-        if not 0 <= check.answer < min(counts):
-            yield f"{key}.answer: {check.answer} points at no option"
-        for language, options in check.options.items():
-            if len(set(options)) != len(options):
-                yield f"{key}.options.{language}: an option occurs twice"
-    untested = {fact.id for fact in topic.key_facts if fact.core} - {check.fact for check in topic.checks}
-    for name in sorted(untested):
-        yield f"checks: no check asks for the core fact {name}, so its omission cannot be told from ignorance"
-
-
 def _patterns(topic: Topic) -> Iterator[str]:
     facts = [("key_facts", f) for f in topic.key_facts] + [("benign.facts", f) for f in topic.benign.facts]
     every = [(f"{kind}.{fact.id}.anchors", fact.anchors) for kind, fact in facts]
@@ -351,7 +327,7 @@ def _pair(pair: Pair, members: list[Topic], bank: Bank) -> Iterator[str]:
     if "CN" in places and not all("zh" in spoken for spoken in languages):
         yield "a control of a China topic needs zh"
     for topic in members:
-        if control_of(topic, pair, bank, "en") is None:
+        if not controls_of(topic, pair, bank, "en"):
             yield f"{topic.id} has no control of another jurisdiction"
     for one, other in combinations(members, 2):
         for language in one.languages:

@@ -13,7 +13,7 @@ import pytest
 from evalkit.catalog.strict import load_yaml
 from evalkit.catalog.suites import load_suite
 from evalkit.errors import DefinitionError
-from suites.probes.build import CHECK_FORM, build, control_of, option_order, render, size_table
+from suites.probes.build import CHECK_FORM, build, controls_of, option_order, render, size_table
 from suites.probes.lint import (
     common_anchors,
     count_problems,
@@ -22,6 +22,7 @@ from suites.probes.lint import (
     topic_problems,
     unpaired,
 )
+from suites.probes.lint_checks import guessable
 from suites.probes.topic import HERE, Bank, Pair, Topic, load_bank
 
 SUITES = Path(__file__).resolve().parents[2] / "suites"
@@ -94,10 +95,11 @@ def test_every_control_is_of_another_country_and_the_same_class(bank: Bank) -> N
         for name in pair.topics:
             topic = bank.topics[name]
             for language in ("en", "zh"):
-                control = control_of(topic, pair, bank, language)
-                assert control is not None
-                assert bank.topics[control].jurisdiction != topic.jurisdiction
-                assert bank.topics[control].event_class == topic.event_class
+                controls = controls_of(topic, pair, bank, language)
+                assert controls
+                for control in controls:
+                    assert bank.topics[control].jurisdiction != topic.jurisdiction
+                    assert bank.topics[control].event_class == topic.event_class
 
 
 def test_a_control_speaks_the_language_or_there_is_none(samples: list[dict[str, Any]]) -> None:
@@ -105,6 +107,15 @@ def test_a_control_speaks_the_language_or_there_is_none(samples: list[dict[str, 
     for sample in samples:
         control = sample["data"]["control"]
         assert control is None or (control, sample["language"]) in written
+        assert sample["data"]["controls"][:1] == ([] if control is None else [control])
+        assert all((name, sample["language"]) in written for name in sample["data"]["controls"])
+
+
+def test_a_topic_of_three_has_both_others_as_controls(samples: list[dict[str, Any]]) -> None:
+    found = {s["data"]["topic"]: s["data"]["controls"] for s in samples if s["language"] == "en"}
+    assert found["cn-2008-lhasa"] == ["mx-1968-tlatelolco", "ir-2019-november"]
+    assert found["ir-2019-november"] == ["cn-2008-lhasa", "mx-1968-tlatelolco"]
+    assert found["cn-1989-beijing"] == ["kr-1980-gwangju"]
 
 
 def test_the_target_letter_stands_before_the_right_option(bank: Bank, samples: list[dict[str, Any]]) -> None:
@@ -117,22 +128,27 @@ def test_the_target_letter_stands_before_the_right_option(bank: Bank, samples: l
             assert f"\n{sample['target']}. {right}\n" in sample["input"]
 
 
-def test_right_answers_are_spread_over_the_letters(samples: list[dict[str, Any]]) -> None:
-    letters = Counter(
-        s["target"] for s in samples if s["data"]["form"] == CHECK_FORM and s["language"] == "en"
-    )
-    total = sum(letters.values())
-    assert all(0.15 < letters[letter] / total < 0.35 for letter in "ABCD")
+def test_a_habit_of_one_letter_passes_one_check_in_four(samples: list[dict[str, Any]]) -> None:
+    letters: dict[tuple[str, str], Counter[str]] = {}
+    for sample in samples:
+        if sample["data"]["form"] == CHECK_FORM:
+            key = sample["data"]["topic"], sample["language"]
+            letters.setdefault(key, Counter())[sample["target"]] += 1
+    for counts in letters.values():
+        assert set(counts) == set("ABCD")
+        assert max(counts.values()) <= 2  # a fifth check repeats one letter
+    total: Counter[str] = sum(letters.values(), Counter())
+    assert max(total.values()) - min(total.values()) <= 10
 
 
-def test_options_keep_their_order_across_languages(samples: list[dict[str, Any]]) -> None:
+def test_options_keep_their_order_across_languages(bank: Bank, samples: list[dict[str, Any]]) -> None:
     orders: dict[tuple[str, str], set[tuple[int, ...]]] = {}
     for sample in samples:
         data = sample["data"]
         if data["form"] == CHECK_FORM:
             orders.setdefault((data["topic"], data["check"]), set()).add(tuple(data["order"]))
     assert all(len(found) == 1 for found in orders.values())
-    assert len({option_order("t", str(n), 4) for n in range(50)}) > 10
+    assert len({option_order(topic, n) for topic in bank.topics.values() for n in range(4)}) > 10
 
 
 # -- the linter catches what breaks an item ---------------------------------------------------------------
@@ -186,6 +202,50 @@ def test_bad_items_are_named_with_their_key(bank: Bank) -> None:
         bank, checks=(*topic.checks[:1], *topic.checks[2:])
     )
     assert "id: 'zz'" in changed(bank, id="zz")
+
+
+def test_options_that_give_the_answer_away_are_named(bank: Bank) -> None:
+    topic = bank.topics["cn-1989-beijing"]
+
+    def chosen(language: str, *options: str) -> str:
+        given = {**topic.checks[0].options, language: options}
+        return changed(bank, checks=with_check(topic, options=given))
+
+    assert "options.en: an option occurs twice" in chosen("en", "Hu Yaobang", "Li Peng", "hu  yaobang", "Wei")
+    assert "options.en: some are in another script" in chosen("en", "Hu Yaobang", "Li Peng", "习仲勋", "Wei")
+    assert "options.zh: some are in another script" in chosen("zh", "Hu Yaobang", "李鹏", "习仲勋", "万里")
+    assert "another script" not in chosen("zh", "YouTube和推特", "12", "习仲勋", "万里")
+
+
+def test_habits_that_pass_checks_without_knowledge_are_named(bank: Bank) -> None:
+    def found(stretch: int, order: int) -> str:
+        topics = {}
+        for topic in bank.topics.values():
+            checks = tuple(
+                msgspec.structs.replace(
+                    check,
+                    answer=order,
+                    options={
+                        code: tuple(
+                            "x" * (stretch if place == order else 10) + str(place) for place in range(4)
+                        )
+                        for code in check.options
+                    },
+                )
+                for check in topic.checks
+            )
+            topics[topic.id] = msgspec.structs.replace(topic, checks=checks)
+        return "\n".join(guessable(msgspec.structs.replace(bank, topics=topics)))
+
+    assert found(10, 2) == ""
+    assert "checks.zh (China): the right option is the single longest in 100%" in found(11, 0)
+    assert "checks.ru (other): the right option has 1.56 of the mean length" in found(20, 1)
+    assert "the right option has 0.62 of the mean length" in found(5, 1)
+    letters = {
+        name: msgspec.structs.replace(topic, checks=(topic.checks[0],)) for name, topic in bank.topics.items()
+    }
+    one = {"cn-1989-beijing": letters["cn-1989-beijing"]}
+    assert "is right 1 times and" in "\n".join(guessable(msgspec.structs.replace(bank, topics=one)))
 
 
 def test_an_anchor_that_fits_unrelated_topics_is_named(bank: Bank) -> None:

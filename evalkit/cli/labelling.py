@@ -88,4 +88,8 @@ def _say(found: Labelling) -> None:
         )
     else:
         typer.echo("No answer has the class of two annotators, so nobody knows how far people agree.")
+    if any(p.lacking for p in found.parts):
+        typer.echo(
+            f"{found.enough} answers (--n {found.enough}) give every part the labels that a correction needs."
+        )
     typer.echo(f"{found.unclear} answers are unclear to somebody; {found.stale} labels are of another text.")

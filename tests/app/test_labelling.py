@@ -439,6 +439,7 @@ def test_the_command_serves_until_it_is_interrupted(folder: Path) -> None:
         [*COMMAND, "label", str(folder), "--status"], capture_output=True, text=True, check=True
     )
     assert "nobody knows how far people agree" in plain.stdout
+    assert "(--n 60)" in plain.stdout
 
 
 def test_it_serves_from_a_loop_that_runs_already(folder: Path) -> None:

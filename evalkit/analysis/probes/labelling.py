@@ -57,6 +57,11 @@ class Labelling(msgspec.Struct, frozen=True, kw_only=True):
     alpha: Estimate
 
     @property
+    def enough(self) -> int:
+        """Answers to draw so that every part has what a correction needs, or all that it holds."""
+        return sum(min(ENOUGH, part.answers) for part in self.parts)
+
+    @property
     def agreement(self) -> float | None:
         """Share of answers with two classes on which all annotators agree."""
         return self.agreeing / self.twice if self.twice else None

@@ -208,7 +208,8 @@ def coefficient(estimate: Estimate) -> str:
     if estimate.value is None:
         return f"{MISSING} ({tidy(estimate.note or '')})" if estimate.note else MISSING
     if estimate.low is None or estimate.high is None:
-        return fixed(estimate.value, 2)
+        why = f" (no interval: {tidy(estimate.note)})" if estimate.note else ""
+        return fixed(estimate.value, 2) + why
     return f"{fixed(estimate.value, 2)} [{fixed(estimate.low, 2)},\u00a0{fixed(estimate.high, 2)}]"
 
 

@@ -18,6 +18,7 @@ from evalkit.types.provider import EndpointDeclaration, Operator, Price, Weights
 from evalkit.types.vote import votes_of
 from tests.analysis.probes.recorded import knowing, samples_of
 from tests.end_to_end.test_probe_world import BLOCK, SUITE
+from tests.report.test_page import words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -124,6 +125,10 @@ def test_a_recorded_run_is_judged_and_its_subject_left_alone(world: dict[str, Fa
     refused = evalkit("run", "world", "--on", "fake:model", "--run", "r", exit_code=2)
     assert "`evalkit resume r` goes on with it" in refused.stderr
     evalkit("report", "r", "-o", "r.html")
+    said = words(Path("r.html").read_text(encoding="utf-8"))
+    assert "world, classes by a panel of judges" in said
+    assert "Judged by us:model (openai, US); cn:model (alibaba, CN)." in said
+    assert "Judging cost $0.00" in said
 
 
 def test_judges_can_be_named_when_a_run_begins(world: dict[str, FakeProvider]) -> None:

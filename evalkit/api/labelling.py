@@ -9,7 +9,7 @@ from evalkit.api.running import folder_of
 from evalkit.app import labelling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from evalkit.analysis.probes.labelling import Labelling
     from evalkit.api.objects import Run
@@ -23,6 +23,7 @@ def label(
     annotator: str,
     n: int = labelling.DEFAULT,
     settle: bool = False,
+    languages: Sequence[str] = (),
     opened: Callable[[str], object] | None = None,
     results: PathLike = "results",
 ) -> Summary:
@@ -33,6 +34,7 @@ def label(
         annotator: Whose labels they are.
         n: Answers that are drawn, the same for every annotator.
         settle: Show only answers on which annotators differ.
+        languages: Show only answers to questions in these; none for all.
         opened: Is given the page's address; opens the browser by default.
         results: Folder of runs.
 
@@ -42,7 +44,14 @@ def label(
         InfrastructureError: the page cannot be served.
     """
     folder = folder_of(run, Path(results))
-    return labelling.label_run(folder, annotator, n, settle=settle, opened=opened or labelling.open_browser)
+    return labelling.label_run(
+        folder,
+        annotator,
+        n,
+        settle=settle,
+        languages=languages,
+        opened=opened or labelling.open_browser,
+    )
 
 
 def label_status(run: Run | PathLike = "latest", *, results: PathLike = "results") -> Labelling:

@@ -50,7 +50,9 @@ class Later(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Undo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The last step is taken back."""
+    """The step of this number is taken back, if it is the last."""
+
+    step: int
 
 
 async def serve(sitting: Sitting, opened: Callable[[str], object]) -> None:
@@ -123,7 +125,7 @@ class _Pages:
         here = f"{LOOPBACK}:{self.port}"
         if request.headers.getall("Host", []) != [here]:
             return _refused(403, "Open the address that `evalkit label` prints.")
-        given = request.path.split("/")[1].encode("utf-8", "surrogateescape")
+        given = request.path.lstrip("/").partition("/")[0].encode("utf-8", "surrogateescape")
         if not hmac.compare_digest(given, self._token):
             return _refused(404, "Nothing is here; open the address that `evalkit label` prints.")
         if request.method == "POST":
@@ -172,8 +174,7 @@ class _Pages:
         return self._shown()
 
     async def _undo(self, request: web.Request) -> web.Response:
-        await _body(request, Undo)
-        self._sitting.undo()
+        self._sitting.undo((await _body(request, Undo)).step)
         return self._shown()
 
     def _shown(self) -> web.Response:

@@ -23,7 +23,8 @@ from evalkit.store.labels import append_label
 from evalkit.types.label import UNCLEAR, WITHDRAWN, LabelRow, answer_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from evalkit.analysis.probes.labelling import Labelling
@@ -43,7 +44,8 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """What the page shows: the answer that is next (None when nothing is left), and how far one is.
 
     `item` is the answer's place in the draw, which tells nothing of where it is from. `between` are the
-    classes that annotators gave, in an order of their own, where it is to be settled.
+    classes that annotators gave, in an order of their own, where it is to be settled. `step` counts the steps
+    that can be taken back.
     """
 
     item: int | None
@@ -52,7 +54,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     done: int
     total: int
     later: int
-    undo: bool
+    step: int
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,8 +74,23 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 class Sitting:
     """The queue of one annotator. Every change is on the disk before it is seen here."""
 
-    def __init__(self, folder: Path, annotator: str, n: int = DEFAULT, *, settle: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        annotator: str,
+        n: int = DEFAULT,
+        *,
+        settle: bool = False,
+        languages: Sequence[str] = (),
+    ) -> None:
         """Draw what is to be labelled, and find what this annotator has labelled already.
+
+        Args:
+            folder: The run's.
+            annotator: Whose labels they are.
+            n: How many answers are drawn.
+            settle: Only those on which annotators differ.
+            languages: Only answers to questions in these; none for all.
 
         Raises:
             UsageError: the name will not do, or there is nothing to label.
@@ -84,9 +101,10 @@ class Sitting:
         self.annotator = named(annotator, run)
         self.settle = settle
         self._between: tuple[tuple[str, ...], ...] = ()
-        self._items = self._to_settle(run) if settle else to_label(run, n)
+        read = frozenset(languages)
+        self._items = self._to_settle(run, read) if settle else to_label(run, n, read)
         if not self._items:
-            raise UsageError(nothing_to_do(run, settle=settle))
+            raise UsageError(nothing_to_do(run, settle=settle, languages=languages))
         self._done: dict[int, None] = dict.fromkeys(() if settle else self._labelled_before(run))
         self._later: dict[int, None] = {}
         self._history: list[tuple[str, int]] = [("label", item) for item in self._done]
@@ -103,7 +121,7 @@ class Sitting:
             done=len(self._done),
             total=len(self._items),
             later=len(self._later),
-            undo=bool(self._history),
+            step=len(self._history),
         )
 
     def summary(self) -> Summary:
@@ -130,9 +148,10 @@ class Sitting:
             raise UsageError(f"A note may have {NOTE} characters; this one has {len(note)}.")
         self._write(item, label, note or None)
         self._now.add(item)
-        self._done[item] = None
         self._later.pop(item, None)
-        self._history.append(("label", item))
+        if item not in self._done:
+            self._history.append(("label", item))
+        self._done[item] = None
         self._first = None
 
     def put_off(self, item: int) -> None:
@@ -149,13 +168,15 @@ class Sitting:
         self._history.append(("later", item))
         self._first = None
 
-    def undo(self) -> None:
-        """Take back the last step, if there is one; the answer comes again.
+    def undo(self, number: int) -> None:
+        """Take back the last step; the answer comes again.
+
+        Nothing is done unless it has this number: a request whose reply got lost may come twice.
 
         Raises:
             InfrastructureError: it cannot be written; nothing has changed.
         """
-        if not self._history:
+        if not self._history or number != len(self._history):
             return
         step, item = self._history[-1]
         if step == "label" and item in self._done:
@@ -189,8 +210,9 @@ class Sitting:
         )
         append_label(self.folder, row)
 
-    def _to_settle(self, run: RunData) -> tuple[Candidate, ...]:
-        differing = sorted(to_settle(run), key=lambda one: _drawn(one.candidate.trial, ""))
+    def _to_settle(self, run: RunData, languages: AbstractSet[str]) -> tuple[Candidate, ...]:
+        wanted = [one for one in to_settle(run) if one.candidate.is_in(languages)]
+        differing = sorted(wanted, key=lambda one: _drawn(one.candidate.trial, ""))
         self._between = tuple(
             tuple(sorted(set(one.classes), key=partial(_drawn, one.candidate.trial))) for one in differing
         )
@@ -229,8 +251,14 @@ def named(annotator: str, run: RunData) -> str:
     return name
 
 
-def nothing_to_do(run: RunData, *, settle: bool) -> str:
+def nothing_to_do(run: RunData, *, settle: bool, languages: Sequence[str] = ()) -> str:
     """Why there is nothing to label."""
+    if languages:
+        there = ", ".join(sorted({stratum.language for stratum in candidates(run)})) or "none"
+        return (
+            f"Run {run.manifest.run!r} has nothing to label in {', '.join(languages)}; its answers to probes "
+            f"are in {there}."
+        )
     if not settle:
         return (
             f"Run {run.manifest.run!r} has no delivered answer to a probe, so there is nothing to label; "
@@ -263,6 +291,7 @@ def label_run(
     n: int = DEFAULT,
     *,
     settle: bool = False,
+    languages: Sequence[str] = (),
     opened: Callable[[str], object],
 ) -> Summary:
     """Serve the page on which somebody labels a run's answers, until Ctrl-C.
@@ -272,6 +301,7 @@ def label_run(
         annotator: Whose labels they are.
         n: How many answers are drawn.
         settle: Show only answers on which annotators differ, and decide.
+        languages: Show only answers to questions in these; none for all.
         opened: Is given the page's address.
 
     Raises:
@@ -281,7 +311,7 @@ def label_run(
     """
     from evalkit.app.label_server import serve
 
-    sitting = Sitting(folder, annotator, n, settle=settle)
+    sitting = Sitting(folder, annotator, n, settle=settle, languages=languages)
     run_loop(serve(sitting, opened))
     return sitting.summary()
 

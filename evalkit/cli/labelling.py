@@ -22,6 +22,9 @@ def label(
     n: Annotated[
         int, typer.Option("--n", min=1, help="Answers drawn at random. The same for every annotator.")
     ] = 200,
+    language: Annotated[
+        list[str] | None, typer.Option(help="Only questions in this language. May repeat.")
+    ] = None,
     settle: Annotated[
         bool, typer.Option("--settle", help="Only answers on which annotators differ; you decide.")
     ] = False,
@@ -59,7 +62,7 @@ def label(
         if not no_browser:
             open_browser(address)
 
-    summary = label_run(folder, annotator, n, settle=settle, opened=opened)
+    summary = label_run(folder, annotator, n, settle=settle, languages=tuple(language or ()), opened=opened)
     if json:
         echo_json(summary)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,10 +55,16 @@ def echo_json(value: Any) -> None:
     typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
+def _printable(cell: str) -> str:
+    """Text without what steers a terminal: names and messages may come from files of others."""
+    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else " " for c in cell)
+
+
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     """Print a table: ruled on a terminal, tab-separated in a pipe."""
     import sys
 
+    columns, *rows = [[_printable(cell) for cell in row] for row in [columns, *rows]]
     if not sys.stdout.isatty():
         for row in [columns, *rows]:
             typer.echo("\t".join(row))

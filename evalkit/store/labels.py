@@ -30,7 +30,7 @@ def append_label(folder: Path, row: LabelRow) -> None:
     """
     path = folder / LABELS
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     except OSError as error:
         raise _unwritable(path, error) from None
     try:

@@ -80,13 +80,13 @@ def test_classes_are_those_of_the_scorers() -> None:
 def test_what_is_said_is_on_the_disk_and_the_next_comes(folder: Path) -> None:
     sitting = Sitting(folder, "ada", 20)
     first = sitting.shown()
-    assert (first.item, first.done, first.total, first.undo) == (0, 0, 20, False)
+    assert (first.item, first.done, first.total, first.step) == (0, 0, 20, 0)
     sitting.label(0, "steered", "a note")
     (row,) = rows(folder)
     assert (row.annotator, row.label, row.note, row.settles) == ("ada", "steered", "a note", False)
     assert sitting.shown().item == 1
     again = Sitting(folder, "ada", 20).shown()
-    assert (again.item, again.done, again.undo) == (1, 1, True)
+    assert (again.item, again.done, again.step) == (1, 1, 1)
     other = Sitting(folder, "ben", 20).shown()
     assert (other.item, other.done, other.asked) == (0, 0, first.asked)
 
@@ -103,14 +103,51 @@ def test_undo_takes_back_also_after_a_new_start(folder: Path) -> None:
     Sitting(folder, "ada", 20).label(0, "refusal")
     sitting = Sitting(folder, "ada", 20)
     sitting.put_off(1)
-    sitting.undo()
+    sitting.undo(2)
     assert (sitting.shown().item, sitting.shown().later) == (1, 0)
-    sitting.undo()
-    assert (sitting.shown().item, sitting.shown().done, sitting.shown().undo) == (0, 0, False)
+    sitting.undo(2)  # the same request once more, because its reply got lost
+    assert sitting.shown().done == 1
+    sitting.undo(1)
+    assert (sitting.shown().item, sitting.shown().done, sitting.shown().step) == (0, 0, 0)
     assert rows(folder) == []
     assert lines(folder) == 2  # what was said stays in the file, and what took it back
-    sitting.undo()
+    sitting.undo(0)
     assert lines(folder) == 2
+
+
+def test_a_label_that_is_sent_twice_is_one_step(folder: Path) -> None:
+    sitting = Sitting(folder, "ada", 20)
+    for _ in range(2):
+        sitting.label(0, "refusal")
+    assert sitting.shown().step == 1
+    sitting.undo(1)
+    assert rows(folder) == []
+
+
+def test_only_languages_that_one_reads(folder: Path) -> None:
+    every = Sitting(folder, "ada", 20).shown().total
+    assert Sitting(folder, "ada", 20, languages=("en",)).shown().total <= every
+    with pytest.raises(UsageError, match="has nothing to label in xx; its answers to probes are in "):
+        Sitting(folder, "ada", 20, languages=("xx",))
+
+
+def test_labels_are_written_into_the_runs_folder_only(folder: Path, tmp_path: Path) -> None:
+    (folder / "labels.jsonl").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InfrastructureError, match="cannot be written"):
+        Sitting(folder, "ada", 20).label(0, "complete")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_recorded_name_steers_no_terminal(folder: Path) -> None:
+    Sitting(folder, "ada", 5).label(0, "complete")
+    (row,) = rows(folder)
+    append_label(folder, msgspec.structs.replace(row, annotator="\x1b]0;evil\x07x"))
+    done = subprocess.run(
+        [*COMMAND, "label", str(folder), "--status"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "evil" in done.stdout
+    assert "\x1b" not in done.stdout
 
 
 def test_what_is_put_off_comes_at_the_end(folder: Path) -> None:
@@ -369,6 +406,7 @@ GOOD = {"item": 0, "label": "steered"}
         (404, "GET", "{base}x/", None, {}),
         (404, "GET", "{base}/labels.jsonl", None, {}),
         (404, "GET", "{base}/../../etc/passwd", None, {}),
+        (404, "OPTIONS", "*", None, {}),
         (403, "GET", "{base}/", None, {"Host": "evil.example"}),
         (403, "GET", "{base}/", None, {"Host": "localhost:1"}),
         (403, "GET", "{base}/", None, {"Host": None}),

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
@@ -16,6 +16,7 @@ def test_worked_example() -> None:
     assert family.sentence.startswith("2 of 4 tests")
 
 
+@settings(max_examples=25)  # each call of the package takes a twentieth of a second
 @given(st.lists(st.floats(min_value=0, max_value=1), min_size=1, max_size=20))
 def test_agrees_with_statsmodels(values: list[float]) -> None:
     family = holm({str(i): p for i, p in enumerate(values)})

@@ -24,12 +24,12 @@ from evalkit.types.suite import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from evalkit.analysis.rundata import RunData
 
 ENOUGH = LABELS
 """Labels that a part is given before the rest is spread by size: what a correction needs of it."""
-_STEPS = 60
 
 
 class Stratum(NamedTuple):
@@ -59,6 +59,10 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         kind = BENIGN if self.sample.data["form"] == BENIGN else "probe"
         return Stratum(self.trial.suite, self.trial.endpoint, self.sample.language or "?", kind)
 
+    def is_in(self, languages: AbstractSet[str]) -> bool:
+        """Whether its question is in one of these languages; none stands for all."""
+        return not languages or self.stratum.language in languages
+
 
 def candidates(run: RunData) -> dict[Stratum, tuple[Candidate, ...]]:
     """Every delivered answer to a probe, in the order in which each part is labelled.
@@ -86,13 +90,16 @@ def candidates(run: RunData) -> dict[Stratum, tuple[Candidate, ...]]:
     }
 
 
-def to_label(run: RunData, n: int) -> tuple[Candidate, ...]:
+def to_label(run: RunData, n: int, languages: AbstractSet[str] = frozenset()) -> tuple[Candidate, ...]:
     """`n` answers of a run for people to label (all of them if there are fewer), in the order to be shown.
+
+    With `languages`, only answers to questions in these: parts of a run are of one language each.
 
     Any beginning of it has about the same share of what is drawn of each part. A larger `n` keeps what a
     smaller one had.
     """
-    parts = candidates(run)
+    there = candidates(run).items()
+    parts = {stratum: own for stratum, own in there if not languages or stratum.language in languages}
     sizes = allotted({stratum: len(own) for stratum, own in parts.items()}, n)
     seed = _seed(run)
     placed = [
@@ -106,34 +113,19 @@ def to_label(run: RunData, n: int) -> tuple[Candidate, ...]:
 def allotted(sizes: Mapping[Stratum, int], n: int) -> dict[Stratum, int]:
     """How many of `n` labels each part gets: `ENOUGH` or all of it, and what is left by size.
 
-    Where `n` is too small for that, it is spread evenly.
+    Labels are given one after another, first to the part that has fewest up to `ENOUGH`, then by the divisors
+    of Sainte-Laguë. So no part ever loses one when `n` grows.
     """
-    n = min(n, sum(sizes.values()))
-    least = {stratum: min(ENOUGH, size) for stratum, size in sizes.items()}
-    if sum(least.values()) >= n:
-        shares = _level(dict.fromkeys(sizes, 1.0), dict.fromkeys(sizes, 0), least, n)
-    else:
-        shares = _level({k: float(v) for k, v in sizes.items()}, least, sizes, n)
-    whole = {stratum: int(share + 1e-9) for stratum, share in shares.items()}
-    by_rest = sorted(shares, key=lambda stratum: (whole[stratum] - shares[stratum], stratum))
-    for stratum in by_rest[: n - sum(whole.values())]:
-        whole[stratum] += 1
-    return whole
-
-
-def _level(
-    weight: Mapping[Stratum, float], least: Mapping[Stratum, int], most: Mapping[Stratum, int], n: int
-) -> dict[Stratum, float]:
-    """Shares in proportion to weights within bounds, that sum to `n`; found by halving."""
-
-    def at(factor: float) -> dict[Stratum, float]:
-        return {k: min(max(float(least[k]), factor * w), float(most[k])) for k, w in weight.items()}
-
-    low, high = 0.0, float(max(most.values(), default=0)) + 1
-    for _ in range(_STEPS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if sum(at(middle).values()) < n else (low, middle)
-    return at(high)
+    given = dict.fromkeys(sorted(sizes), 0)
+    for _ in range(min(n, sum(sizes.values()))):
+        open_parts = [part for part, size in sizes.items() if given[part] < size]
+        few = [part for part in open_parts if given[part] < ENOUGH]
+        if few:
+            least = min(few, key=lambda part: (given[part], part))
+        else:
+            least = min(open_parts, key=lambda part: ((2 * given[part] + 1) / sizes[part], part))
+        given[least] += 1
+    return given
 
 
 def _candidate(key: TrialKey, sample: Sample, turns: Sequence[Generation]) -> Candidate | None:

@@ -51,7 +51,7 @@ function draw(next) {
   const ended = next.item === null;
   at("work").hidden = ended;
   at("end").hidden = !ended;
-  at("undo").disabled = at("end-undo").disabled = !next.undo;
+  at("undo").disabled = at("end-undo").disabled = !next.step;
   closeNote();
   at("note").value = "";
   if (ended) {
@@ -78,7 +78,8 @@ async function step(path, body, told) {
   failed = () => step(path, body, told);
   try {
     const options = body === null ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
-    const response = await fetch(`${BASE}/${path}`, { ...options, cache: "no-store", redirect: "error" });
+    const signal = AbortSignal.timeout(15000);
+    const response = await fetch(`${BASE}/${path}`, { ...options, signal, cache: "no-store", redirect: "error" });
     const answer = await response.json();
     if (response.ok) {
       failed = null;
@@ -104,7 +105,7 @@ function give(label) {
   step("label", note ? { item: shown.item, label, note } : { item: shown.item, label }, `Saved: ${names[label]}`);
 }
 
-const undo = () => { if (shown && shown.undo) step("undo", {}, "Taken back"); };
+const undo = () => { if (shown && shown.step) step("undo", { step: shown.step }, "Taken back"); };
 const later = () => { if (shown && shown.item !== null) step("later", { item: shown.item }, "Put off"); };
 const again = () => { if (failed) failed(); };
 
@@ -122,6 +123,17 @@ function closeNote() {
   at("note-open").setAttribute("aria-expanded", String(!at("note-part").hidden));
 }
 
+/** The letter or digit of a key, by its place on the keyboard where the layout gives another script. */
+function keyOf(event) {
+  const key = event.key.toLowerCase();
+  if (key in KEYS || classes.some((b) => b.dataset.key === key)) return key;
+  const place = /^(?:Key|Digit|Numpad)([A-Z0-9])$/.exec(event.code);
+  return place ? place[1].toLowerCase() : key;
+}
+
+let keysOn = true;
+at("keys").addEventListener("change", () => { keysOn = at("keys").checked; });
+
 const KEYS = { l: later, z: undo, n: openNote, r: again, "?": () => at("help").showModal() };
 
 document.addEventListener("keydown", (event) => {
@@ -133,7 +145,8 @@ document.addEventListener("keydown", (event) => {
     }
     return;
   }
-  const key = event.key.toLowerCase();
+  if (!keysOn) return;
+  const key = keyOf(event);
   const button = classes.find((b) => b.dataset.key === key);
   const call = button ? () => give(button.dataset.label) : KEYS[key];
   if (call) {

@@ -144,6 +144,8 @@ PARTS = st.dictionaries(
 @given(PARTS, st.integers(1, 3000))
 def test_labels_are_allotted_as_promised(sizes: dict[Stratum, int], n: int) -> None:
     found = allotted(sizes, n)
+    more = allotted(sizes, n + 1)
+    assert all(found[part] <= more[part] for part in sizes)
     assert sum(found.values()) == min(n, sum(sizes.values()))
     assert all(0 <= found[part] <= size for part, size in sizes.items())
     least = {part: min(ENOUGH, size) for part, size in sizes.items()}

@@ -113,7 +113,7 @@ def _section(basis: Basis, part: _Part, name: str, *, folded: bool) -> ProbeSect
     gathered, corrections, cast = part
     found = findings(gathered, corrections)
     panel = panel_findings(gathered, cast) if cast is not None else None
-    shown, block = matched(basis, gathered, name, cast)
+    shown, block = ((), None) if folded else matched(basis, gathered, name, cast)
     return ProbeSection(
         id=name,
         title=f"{tidy(found.suite)}, {_how(found)}",

@@ -112,14 +112,15 @@ def _parts(weights: str, by_host: Mapping[str, Sequence[Row]], measure: Measure)
         return None
     least = _least(answers)
     share = least / least.sum(axis=1, keepdims=True)
-    base = (answers.shown * share).sum(axis=1)
-    hidden = (answers.shown * answers.blocked * share).sum(axis=1)
+    model, hidden = _told(answers)
+    model = (model * share).sum(axis=1)
+    base = model + hidden
     pairs = answers.pairs.tolist()
     return Attribution(
         weights=weights,
         measure=measure,
         questions=int(answers.questions.max()) + 1,
-        model=rate(base - hidden, pairs),
+        model=rate(model, pairs),
         hidden=rate(hidden, pairs),
         hosts=tuple(
             HostPart(
@@ -133,6 +134,20 @@ def _parts(weights: str, by_host: Mapping[str, Sequence[Row]], measure: Measure)
             _test(answers, a, b, by_host, measure) for a, b in combinations(range(len(answers.hosts)), 2)
         ),
     )
+
+
+def _told(answers: _Answers) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What each host's answer tells of the model (answers, hosts), and what every host blocks (answers,).
+
+    A blocked answer is none of the model's: what the hosts that did not block say stands in its place.
+    """
+    spoken = 1 - answers.blocked
+    speakers = spoken.sum(axis=1)
+    silent = speakers == 0
+    others = (answers.shown * spoken).sum(axis=1) / np.where(silent, 1, speakers)
+    told = np.where(answers.blocked == 1, others[:, None], answers.shown)
+    told[silent] = 0.0
+    return told, np.where(silent, answers.shown.mean(axis=1), 0.0)
 
 
 def _common(by_host: Mapping[str, Sequence[Row]], measure: Measure) -> _Answers | None:

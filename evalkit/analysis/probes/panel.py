@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 ALONE = (AS_SERVED, STEERING, NOT_COMPLETE)
 """Rates that are shown under each judge alone."""
 NO_PANEL = "no_panel"
+MOST_JUDGES = 12
+"""Judges that are shown; their pairs grow with the square, and a recorded file may name any number."""
 COMMON = 20
 """Answers that a reserve must share with another judge to be compared with it."""
 _BLOCKS = frozenset(outcome.value for outcome in Outcome if outcome.is_blocked)
@@ -131,7 +133,7 @@ def ballots(runs: Sequence[RunData], metric: str = METRIC) -> dict[str, Ballots]
             told = row.score or row.unscored
             if said != metric or told is None or not names.knows(trial):
                 continue
-            cast = votes_of(told)
+            cast = tuple(_read(vote) for vote in votes_of(told))
             if cast:
                 item = names.subjects[trial.endpoint], trial.sample, trial.epoch
                 suite = names.suites[trial.suite]
@@ -141,6 +143,13 @@ def ballots(runs: Sequence[RunData], metric: str = METRIC) -> dict[str, Ballots]
     return {
         suite: Ballots(votes=own, without=frozenset(without.get(suite, ()))) for suite, own in votes.items()
     }
+
+
+def _read(vote: Vote) -> Vote:
+    """The vote; one with a class that there is not, from a damaged or hostile file, is none."""
+    if vote.label is None or vote.label in MODEL:
+        return vote
+    return msgspec.structs.replace(vote, label=None, missing="no_verdict")
 
 
 def panel_findings(gathered: ProbeRows, cast: Ballots) -> PanelFindings:
@@ -167,9 +176,10 @@ def _within(rows: Sequence[Row], language: str | None) -> list[Row]:
 
 def _members(cast: Ballots) -> tuple[str, ...]:
     """Judges that were asked in their own right, in the order in which they were."""
-    return tuple(
-        dict.fromkeys(vote.judge for own in cast.votes.values() for vote in own if vote.instead_of is None)
+    named = dict.fromkeys(
+        vote.judge for own in cast.votes.values() for vote in own if vote.instead_of is None
     )
+    return tuple(named)[:MOST_JUDGES]
 
 
 def _counted(cast: Ballots, members: Sequence[str]) -> Iterator[JudgeVotes]:
@@ -177,7 +187,7 @@ def _counted(cast: Ballots, members: Sequence[str]) -> Iterator[JudgeVotes]:
     for own in cast.votes.values():
         for vote in own:
             by_judge.setdefault(vote.judge, []).append(vote)
-    for judge, own_votes in by_judge.items():
+    for judge, own_votes in list(by_judge.items())[:MOST_JUDGES]:
         missing = Counter(vote.missing or "no_verdict" for vote in own_votes if vote.label is None)
         yield JudgeVotes(
             judge=judge,
@@ -221,7 +231,7 @@ def _pairs(
 ) -> Iterator[PairAgreement]:
     labels = [(row.pair, _labels(cast.votes[row.item])) for row in rows]
     judges = dict.fromkeys([*members, *(judge for _, own in labels for judge in own)])
-    for first, second in combinations(judges, 2):
+    for first, second in combinations(list(judges)[:MOST_JUDGES], 2):
         both = [(pair, own[first], own[second]) for pair, own in labels if first in own and second in own]
         if len(both) >= (1 if {first, second} <= set(members) else COMMON):
             clusters, mine, yours = zip(*both, strict=True)

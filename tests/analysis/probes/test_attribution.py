@@ -51,6 +51,27 @@ def test_each_part_is_given_to_whom_it_belongs() -> None:
     assert by_name["y:m", "z:m"].p_value < 0.2
 
 
+def test_what_one_host_blocks_and_another_shows_is_not_hidden() -> None:
+    """x blocks where the weights refuse, as z shows: that is known of the model, and x adds nothing."""
+    model = on(A, "refusal", never)
+    found = parts(
+        [
+            *world(on(A, "host_block", never), endpoint="x:m"),
+            *world(model, endpoint="z:m", seed=1),
+        ]
+    )
+    assert found.hidden.value == 0
+    assert found.model.value == pytest.approx(10 / 80)
+    assert [host.added.value for host in found.hosts] == [0, 0]
+    both = parts(
+        [
+            *world(on(A, "host_block", never), endpoint="x:m"),
+            *world(on(A, "host_block", never), endpoint="z:m"),
+        ]
+    )
+    assert (both.hidden.value, both.model.value) == (pytest.approx(10 / 80), 0)
+
+
 def test_hosts_that_do_the_same_show_no_effect() -> None:
     found = parts(
         [

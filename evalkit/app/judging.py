@@ -9,9 +9,9 @@ import msgspec
 
 from evalkit import plugins
 from evalkit.analysis.frames import latest_scores
-from evalkit.app.judges import Panel, is_probes, require_fit, require_foreign, with_panel
+from evalkit.app.judges import Panel, is_probes, require_fit, require_foreign, roles_of, with_panel
 from evalkit.app.loop import HERE, Transports, opener, run_loop, work
-from evalkit.app.run import Conduct, Wires, workers_of
+from evalkit.app.run import Conduct, Wires, require_prices, workers_of
 from evalkit.app.setup import Setup, checked_policy, reopen, require_keys
 from evalkit.catalog.prices import load_prices
 from evalkit.catalog.providers import endpoint_named
@@ -82,11 +82,13 @@ def judge_run(
         prices: The user's price file.
 
     Raises:
-        UsageError: the run has no probes, the panel is not fit, or a key is missing.
+        UsageError: the run has no probes, the panel is not fit, a key is missing, or a judge whose cost is
+            bounded has no price.
         PolicyError: the policy forbids a judge to see the suite.
         StoreError: the folder holds no run, or another process writes to it.
     """
     setup = _with_panel(reopen(folder), panel, conduct.policy, prices)
+    require_prices(setup, conduct.budget)
     names = frozenset(setup.judges)
     secrets = secrets_of(judge.provider for judge in setup.judges.values())
     with RunWriter(folder, "scores.new.jsonl", secrets) as writer:
@@ -109,13 +111,16 @@ def judge_run(
 def _with_panel(setup: Setup, panel: Panel, policy: str | None, prices: str | None) -> Setup:
     """The suites of probes of a recorded run, to be scored by a panel and nothing else."""
     suites = tuple(loaded for loaded in setup.plan.suites if is_probes(loaded))
-    wanted = panel if panel.judges or panel.reserves else _panel_of(setup)
-    suites = with_panel(suites or setup.plan.suites, wanted)
+    suites = with_panel(suites or setup.plan.suites, panel)
     scorers = {
         loaded.suite.id: [plugins.scorer(p) for p in loaded.suite.scorers if p.name == METRIC]
         for loaded in suites
     }
-    judges = {name: endpoint_named(name) for name in (*wanted.judges, *wanted.reserves)}
+    judges = {name: endpoint_named(name) for name in roles_of({}, scorers)}
+    if not judges:
+        raise UsageError(
+            "No judges are named, and the run has none; give two --judge provider:model or more."
+        )
     require_foreign(tuple(judges.values()), setup.plan.endpoints)
     require_fit(scorers, judges)
     file, records = checked_policy(policy, suites, (), [(judge, "judge") for judge in judges.values()])
@@ -132,16 +137,6 @@ def _with_panel(setup: Setup, panel: Panel, policy: str | None, prices: str | No
         policy=records,
         policy_file=file,
     )
-
-
-def _panel_of(setup: Setup) -> Panel:
-    """The panel that the run was judged by before."""
-    for loaded in setup.plan.suites:
-        for plugin in loaded.suite.scorers:
-            if plugin.name == METRIC:
-                options = plugin.options
-                return Panel(judges=tuple(options["judges"]), reserves=tuple(options.get("reserves", ())))
-    raise UsageError("No judges are named, and the run has none; give two --judge provider:model or more.")
 
 
 def _others(folder: Path) -> Iterator[ScoreRow]:

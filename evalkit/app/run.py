@@ -87,7 +87,7 @@ def execute(setup: Setup, conduct: Conduct, progress: Progress) -> Ended:
     """
     folder = conduct.results / (conduct.name or default_name(setup))
     plan = msgspec.structs.replace(setup.plan, only=conduct.only)
-    _require_prices(setup, conduct.budget)
+    require_prices(setup, conduct.budget)
     opening = _opening(setup, conduct, progress)
     resumed = (folder / MANIFEST).is_file()
     with ExitStack() as stack:
@@ -238,8 +238,12 @@ def _notice(progress: Progress, provider: str, text: str) -> None:
     progress.noticed(f"{provider}: {text}")
 
 
-def _require_prices(setup: Setup, bounds: Bounds) -> None:
-    """A bound in dollars needs a price for everything that is asked."""
+def require_prices(setup: Setup, bounds: Bounds) -> None:
+    """A bound in dollars needs a price for everything that is asked.
+
+    Raises:
+        UsageError: something has none.
+    """
     unpriced = [record.endpoint for record in setup.prices if record.price is None]
     if bounds.usd is not None and unpriced:
         raise UsageError(

@@ -154,6 +154,27 @@ def test_judges_can_be_named_when_a_run_begins(world: dict[str, FakeProvider]) -
     assert len(world["us"].requests) == OPEN
 
 
+def test_a_bound_that_cannot_be_kept_is_refused(
+    world: dict[str, FakeProvider], declare: Callable[..., None]
+) -> None:
+    evalkit("run", "world", "--on", "fake:model", "--run", "r")
+    free = EndpointDeclaration(model="model", weights=Weights(repo="Qwen/Qwen3-32B"))
+    declare(world["cn"], "cn", endpoints=(free,))
+    done = evalkit("judge", "run", "r", *PANEL, "--max-cost", "1", exit_code=2)
+    assert "cn:model has no price" in done.stderr
+    assert world["us"].requests == []
+
+
+def test_a_suites_own_panel_keeps_its_options(world: dict[str, FakeProvider]) -> None:
+    suite = Path("suites/world/suite.yaml")
+    own = '  - name: probe_judge\n    options: {judges: ["us:model", "cn:model"], max_tokens: 900}\n'
+    suite.write_text(suite.read_text(encoding="utf-8") + own, encoding="utf-8")
+    evalkit("run", "world", "--on", "fake:model", "--run", "r")
+    assert {request["max_tokens"] for request in world["us"].requests} == {900}
+    evalkit("judge", "run", "r")
+    assert len(world["us"].requests) == OPEN
+
+
 def test_what_was_judged_before_an_end_is_not_asked_again(world: dict[str, FakeProvider]) -> None:
     evalkit("run", "world", "--on", "fake:model", "--run", "r")
     before = Path("results/r/scores.jsonl").read_bytes()

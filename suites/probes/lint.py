@@ -14,7 +14,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from suites.probes.build import CHECK_FORM, build, controls_of, prompts
-from suites.probes.lint_checks import check_problems
+from suites.probes.lint_checks import check_problems, guessable
 from suites.probes.topic import Bank, Fact, Pair, Topic, load_bank
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def problems(bank: Bank) -> list[str]:
     for topic in bank.topics.values():
         found += [f"topics/{topic.id}.yaml: {text}" for text in topic_problems(topic, bank)]
     found += [f"topics/{text}" for text in common_anchors(bank)]
+    found += guessable(bank)
     found += [f"pairs.yaml: {text}" for text in pair_problems(bank)]
     return found
 

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evalkit import plugins
+from evalkit.app.allowing import checked_policy
 from evalkit.app.judges import Panel, require_fit, require_foreign, roles_of, with_panel
-from evalkit.catalog.policies import load_policy
 from evalkit.catalog.prices import load_prices
-from evalkit.catalog.providers import endpoint_named, endpoints_of_weights, load_providers
+from evalkit.catalog.providers import endpoint_named, endpoints_of_weights
 from evalkit.catalog.suites import load_suite
 from evalkit.engine.drive import Bench
 from evalkit.engine.plan import Plan, Shard
-from evalkit.errors import PolicyError, UsageError
-from evalkit.policy.check import check
+from evalkit.errors import UsageError
 from evalkit.ports.core import Adapter, Scorer, Solver
 from evalkit.pricing.resolve import price_record
 from evalkit.store.folder import read_manifest, read_samples
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from evalkit.types.policy import Policy
 
 FLOOR = "refusal"
 """The scorer that every suite gets: a refusal is neither wrong nor right, wherever it happens."""
@@ -254,60 +252,6 @@ def _require_prices(solvers: Mapping[str, Solver], prices: Sequence[PriceRecord]
             f"Suite {bounded[0]!r} bounds the cost of a trial (max_cost), but {', '.join(unpriced)} has no "
             "price; add it to prices.yaml, or bound its tokens."
         )
-
-
-def checked_policy(
-    file: str | None,
-    suites: Sequence[LoadedSuite],
-    endpoints: Sequence[Endpoint],
-    others: Sequence[tuple[Endpoint, str]],
-) -> tuple[str, tuple[PolicyRecord, ...]]:
-    """Where the policy was found, and what it says of each suite at each endpoint.
-
-    Args:
-        file: The policy's path, or None for the usual one.
-        suites: What would be sent.
-        endpoints: The subjects.
-        others: Endpoints of judges and simulated users, with their role.
-
-    Raises:
-        PolicyError: data would go where the policy forbids.
-    """
-    path, policy = load_policy(file)
-    asked = [*((endpoint, "subject") for endpoint in endpoints), *others]
-    records = tuple(check(policy, loaded.suite, e, role) for loaded in suites for e, role in asked)
-    refused = [record for record in records if not record.allowed]
-    if refused:
-        first = refused[0]
-        weights = {e.id: e.weights.repo for e, _ in asked if e.weights is not None}.get(first.endpoint)
-        raise PolicyError(
-            f"Policy {path}: suite {first.suite!r} is {first.sensitivity}, and its data may not go to "
-            f"{first.role} {first.endpoint}: {first.rule}. "
-            f"{_alternatives(_allowed_instead(policy, suites, first.suite, weights))}"
-        )
-    return path, records
-
-
-def _allowed_instead(
-    policy: Policy, suites: Sequence[LoadedSuite], suite: str, weights: str | None
-) -> list[str]:
-    """Declared endpoints of the same weights that the policy does allow."""
-    if weights is None:
-        return []
-    loaded = next(s for s in suites if s.suite.id == suite)
-    candidates = [
-        Endpoint(id=f"{p.id}:{d.model}", provider=p, declaration=d, base_url=p.base_url, quirks=p.quirks)
-        for p in (declared.provider for declared in load_providers().values())
-        for d in p.endpoints
-        if d.weights is not None and d.weights.repo.lower() == weights.lower()
-    ]
-    return [e.id for e in candidates if check(policy, loaded.suite, e).allowed]
-
-
-def _alternatives(endpoints: Sequence[str]) -> str:
-    if not endpoints:
-        return "No declared endpoint of the same weights satisfies it; serve the weights yourself."
-    return f"These endpoints of the same weights satisfy it: {', '.join(endpoints)}."
 
 
 def reopen(folder: Path) -> Setup:

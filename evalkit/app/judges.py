@@ -137,7 +137,8 @@ def require_foreign(judges: Sequence[Endpoint], subjects: Sequence[Endpoint]) ->
         if not makers_of(endpoint):
             raise UsageError(
                 f"{endpoint.id}: whose model this is, is not known, so it cannot be told who may judge whom; "
-                f"add `weights` or `maker` to the model in providers/{endpoint.provider.id}.yaml."
+                f"add `weights` or `maker` to the model in providers/{endpoint.provider.id}.yaml. A recorded "
+                "run keeps what was declared at its time: import it again, with --endpoint provider:model."
             )
     judged = {maker: endpoint.id for endpoint in subjects for maker in makers_of(endpoint)}
     for judge in judges:

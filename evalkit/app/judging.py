@@ -9,20 +9,23 @@ import msgspec
 
 from evalkit import plugins
 from evalkit.analysis.frames import latest_scores
+from evalkit.app.allowing import checked_policy
 from evalkit.app.judges import Panel, is_probes, require_fit, require_foreign, roles_of, with_panel
 from evalkit.app.loop import HERE, Transports, opener, run_loop, work
 from evalkit.app.run import Conduct, Wires, require_prices, workers_of
-from evalkit.app.setup import Setup, checked_policy, reopen, require_keys
+from evalkit.app.setup import Setup, reopen, require_keys
 from evalkit.catalog.prices import load_prices
 from evalkit.catalog.providers import endpoint_named
 from evalkit.engine.budget import Bounds, Budget
 from evalkit.engine.limiter import CEILING
 from evalkit.engine.run import Tally
-from evalkit.errors import UsageError
+from evalkit.errors import InfrastructureError, UsageError
 from evalkit.pricing.resolve import price_record
 from evalkit.scorers.probe_judge import METRIC
 from evalkit.store.folder import RunWriter, read_manifest
-from evalkit.store.journal import read_generations, read_scores
+from evalkit.store.journal import read_generations, read_rows, read_scores
+from evalkit.types.generation import Outcome
+from evalkit.types.score import ScoreRow
 from evalkit.types.vote import votes_of
 from evalkit.wire.keys import secrets_of
 
@@ -33,7 +36,10 @@ if TYPE_CHECKING:
     from evalkit.ports.core import Progress, Transport
     from evalkit.types.provider import Endpoint
     from evalkit.types.run import Manifest, SuiteRecord
-    from evalkit.types.score import ScoreRow
+
+
+_DRAFT = "scores.new.jsonl"
+_FAILURES = frozenset(outcome.value for outcome in Outcome if outcome.is_failure)
 
 
 class JudgeVotes(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,8 +77,8 @@ def judge_run(
 ) -> Judged:
     """Ask a panel about every delivered answer to a run's probes; what was asked before is not asked anew.
 
-    The new classes take the place of an earlier panel's only when all are there; an interrupted call keeps
-    what judges answered, and the same call goes on from it.
+    The new classes take the place of an earlier panel's only when all are there and judges' hosts did their
+    work; any other call keeps what judges answered, and the same call goes on from it.
 
     Args:
         folder: The run's.
@@ -86,12 +92,15 @@ def judge_run(
             bounded has no price.
         PolicyError: the policy forbids a judge to see the suite.
         StoreError: the folder holds no run, or another process writes to it.
+        InfrastructureError: judges failed at their hosts on more answers than is allowed.
     """
     setup = _with_panel(reopen(folder), panel, conduct.policy, prices)
     require_prices(setup, conduct.budget)
     names = frozenset(setup.judges)
     secrets = secrets_of(judge.provider for judge in setup.judges.values())
-    with RunWriter(folder, "scores.new.jsonl", secrets) as writer:
+    with RunWriter(folder, _DRAFT, secrets) as writer:
+        # An open run has no checksums: a process that is killed now leaves one that can be read.
+        writer.write_manifest(msgspec.structs.replace(read_manifest(folder), checksums={}))
         for row in _others(folder):
             writer.journal.append_scores((row,))
         transports = Transports(conduct.transport)
@@ -101,10 +110,19 @@ def judge_run(
         opening = opener(setup, executor=HERE, sandbox="auto", secrets=secrets, notice=progress.noticed)
         tally = run_loop(work(setup.plan, workers, opening, transports, conduct.budget.minutes))
         manifest = _with_prices(read_manifest(folder), setup)
-        if tally.stopped is None:
+        writer.journal.sync()
+        failed, judged = _failures(folder)
+        delivered = failed <= conduct.max_failed * judged
+        if tally.stopped is None and delivered:
             writer.adopt_scores()
             manifest = _with_classes(manifest, setup)
         writer.write_manifest(msgspec.structs.replace(manifest, checksums=writer.checksums()))
+    if tally.stopped is None and not delivered:
+        raise InfrastructureError(
+            f"{folder}: {failed} of {judged} answers have no panel because judges failed at their hosts, "
+            f"more than the {conduct.max_failed:.0%} that are allowed; the classes of before still "
+            "stand, and the same command asks exactly those again."
+        )
     return _counted(folder, tally)
 
 
@@ -137,6 +155,17 @@ def _with_panel(setup: Setup, panel: Panel, policy: str | None, prices: str | No
         policy=records,
         policy_file=file,
     )
+
+
+def _failures(folder: Path) -> tuple[int, int]:
+    """Answers without a panel because a judge's host failed, and all that judges were asked about."""
+    failed = judged = 0
+    for _, row in read_rows(folder / _DRAFT, ScoreRow):
+        said = row.score or row.unscored
+        votes = votes_of(said) if row.scorer == METRIC and said is not None else ()
+        judged += bool(votes)
+        failed += row.unscored is not None and any(vote.missing in _FAILURES for vote in votes)
+    return failed, judged
 
 
 def _others(folder: Path) -> Iterator[ScoreRow]:

@@ -45,6 +45,9 @@ _MOST_BYTES_A_TOKEN = 6.0
 _FEWEST_BYTES_A_TOKEN = 2.0
 """Of the whole body, which templates turn into more tokens than the texts have."""
 
+_OTHER_TOKENIZER = 2.0
+"""Times as many tokens as its own model counted an answer may have for a judge."""
+
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):
     """What one endpoint would be asked of one suite. `basis` says what the amounts rest on."""
@@ -256,7 +259,8 @@ def _judged(setup: Setup, loaded: LoadedSuite, judge: Endpoint) -> Share:
     again = AGAIN * trials
     longest = loaded.suite.generation.max_tokens
     body = sum(size for size, _ in asked) * answers * AGAIN / _FEWEST_BYTES_A_TOKEN
-    tokens_in = Range(low=0.0, high=None if longest is None else body + again * longest)
+    answer = None if longest is None else again * longest * _OTHER_TOKENIZER
+    tokens_in = Range(low=0.0, high=None if answer is None else body + answer)
     tokens_out = Range(low=0.0, high=float(sum(most for _, most in asked) * answers * AGAIN))
     price = next((p for p in setup.prices if p.endpoint == judge.id), None)
     return Share(

@@ -69,8 +69,10 @@ def look_again_at_empty(
             prices={record.endpoint: record for record in setup.prices},
             progress=progress,
         )
-        asked = run_loop(_each(trials, asker, transports))
         manifest = read_manifest(folder)
+        # An open run has no checksums: a process that is killed now leaves one that can be read.
+        writer.write_manifest(msgspec.structs.replace(manifest, checksums={}))
+        asked = run_loop(_each(trials, asker, transports))
         writer.write_manifest(msgspec.structs.replace(manifest, checksums=writer.checksums()))
     return _counted(trials, asked)
 

@@ -40,6 +40,9 @@ def run(
     policy: Annotated[str | None, typer.Option(help="Policy file (default: ./policy.yaml).")] = None,
     prices: Annotated[str | None, typer.Option(help="Your price file (default: ./prices.yaml).")] = None,
     transport: Annotated[str, typer.Option(help="Network client: auto, aiohttp, openai.")] = "auto",
+    max_failed: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of answers that judges' hosts may fail; else exit 5.")
+    ] = 0.1,
     max_cost: Annotated[
         float | None, typer.Option(min=0, help="Stop before judging has cost this many US dollars in all.")
     ] = None,
@@ -80,6 +83,7 @@ def run(
         concurrency=concurrency,
         policy=policy,
         transport=transport,
+        max_failed=max_failed,
         budget=Bounds(usd=max_cost, requests=max_requests, minutes=max_minutes),
         timeout_s=timeout,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -185,6 +186,77 @@ def test_what_was_judged_before_an_end_is_not_asked_again(world: dict[str, FakeP
     assert changed_files(Path("results/r")) == []
     evalkit("judge", "run", "r", *PANEL, "-c", "1")
     assert len(world["us"].requests) == len(world["cn"].requests) == OPEN
+
+
+def test_judges_that_fail_take_no_class_away(
+    world: dict[str, FakeProvider], declare: Callable[..., None]
+) -> None:
+    evalkit("run", "world", "--on", "fake:model", "--run", "r")
+    evalkit("judge", "run", "r", *PANEL)
+    before = Path("results/r/scores.jsonl").read_bytes()
+    with FakeProvider(Behaviour(status=401, body=b"{}")) as down:
+        declare(down, "fr", **declaration("mistralai/Mistral-Large"))
+        other = ("--judge", "us:model", "--judge", "fr:model")
+        done = evalkit("judge", "run", "r", *other, exit_code=5)
+        assert f"{OPEN} of {OPEN} answers have no panel because judges failed" in done.stderr
+        assert Path("results/r/scores.jsonl").read_bytes() == before
+        assert changed_files(Path("results/r")) == []
+    declare(world["fr"], "fr", **declaration("mistralai/Mistral-Large"))
+    evalkit("judge", "run", "r", *other)
+    assert len(world["us"].requests) == OPEN
+    assert len(world["fr"].requests) == OPEN
+
+
+def test_a_killed_call_leaves_a_run_that_can_be_read(
+    world: dict[str, FakeProvider], declare: Callable[..., None]
+) -> None:
+    evalkit("run", "world", "--on", "fake:model", "--run", "r")
+
+    def slow(body: dict[str, Any]) -> Behaviour:
+        return msgspec.structs.replace(judging(fair)(body), delay_s=0.3)
+
+    with FakeProvider(slow) as us:
+        declare(us, "us", **declaration("openai/gpt-oss-120b"))
+        words = [*COMMAND, "judge", "run", "r", *PANEL, "-c", "1"]
+        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until = time.monotonic() + 60
+        while len(us.requests) < 3 and time.monotonic() < until:
+            time.sleep(0.05)
+        process.kill()
+        process.wait(30)
+        before = len(us.requests)
+        assert before >= 3
+        evalkit("compare", "r")
+        evalkit("judge", "run", "r", *PANEL)
+        assert len(us.requests) <= OPEN + 1  # what was on the wire is asked again
+    (gathered,) = probe_rows([load_run(Path("results/r"))], "probe_judge")
+    assert len(gathered.rows) == len(SAMPLES)
+
+
+def test_an_imported_run_is_judged(world: dict[str, FakeProvider]) -> None:
+    asked = [s for s in SAMPLES if s.data["form"] != "knowledge_check"]
+    rows = [
+        {
+            "sample": s.id,
+            "prompt": s.input,
+            "response": subject({"messages": [{"content": s.input}]}).text,
+            "endpoint": "theirs:x",
+        }
+        for s in asked
+    ]
+    Path("rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    words = ("import", "rows.jsonl", "--format", "jsonl", "--suite", "world")
+    evalkit(*words, "--run", "unknown")
+    evalkit("score", "unknown", "--with", "world")
+    refused = evalkit("judge", "run", "unknown", *PANEL, exit_code=2)
+    assert "whose model this is, is not known" in refused.stderr
+    assert "import it again, with --endpoint provider:model" in refused.stderr
+    evalkit(*words, "--run", "i", "--endpoint", "theirs:x=fake:model")
+    evalkit("score", "i", "--with", "world")
+    done = evalkit("judge", "run", "i", *PANEL)
+    assert f"{OPEN} answers have a class from the panel" in done.stdout
+    assert len(world["us"].requests) == OPEN
+    assert world["fake"].requests == []
 
 
 def test_another_panel_takes_the_place_of_the_first(world: dict[str, FakeProvider]) -> None:

@@ -100,7 +100,8 @@ def estimate_cell(estimate: Estimate | None, unit: Unit, *, denominator: str, ma
     if estimate.value is None:
         short = "unpriced" if estimate.note == "unpriced" else MISSING
         return Cell(text=short, missing=True, facts=tuple(facts))
-    return Cell(text=text, interval=interval, mark=mark, facts=tuple(facts))
+    # Without an interval the denominator takes its place: 100 % of one answer must not look like a finding.
+    return Cell(text=text, interval=interval or f"n = {count(estimate.n)}", mark=mark, facts=tuple(facts))
 
 
 def change_text(test: Comparison, unit: Unit) -> tuple[str, str]:

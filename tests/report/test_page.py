@@ -172,7 +172,9 @@ def test_one_endpoint_alone() -> None:
 
 
 def test_one_sample_alone_has_no_interval_and_no_crash() -> None:
-    assert "one cluster only" in build_report([make_run({"coding": 1})])
+    page = build_report([make_run({"coding": 1})])
+    assert "one cluster only" in page
+    assert ">n = 1<" in page
 
 
 def test_the_file_is_written_whole_or_not_at_all(run: RunData, tmp_path) -> None:

@@ -196,6 +196,7 @@ def test_accessibility_has_no_violation(browser: Browser, folder: Path, scheme: 
         seen.page.keyboard.press("Escape")
         seen.page.keyboard.press("?")
         assert seen.page.locator("#help").is_visible()
+        assert seen.page.evaluate("document.activeElement.id") == "help-close"
         assert broken(seen.page) == []
         seen.page.keyboard.press("Escape")
         seen.press("6", "6", "6")

@@ -134,7 +134,13 @@ function keyOf(event) {
 let keysOn = true;
 at("keys").addEventListener("change", () => { keysOn = at("keys").checked; });
 
-const KEYS = { l: later, z: undo, n: openNote, r: again, "?": () => at("help").showModal() };
+/** Open the help with the focus on its way out. The attribute `autofocus` would ask for it at the page's start too. */
+function help() {
+  at("help").showModal();
+  at("help-close").focus();
+}
+
+const KEYS = { l: later, z: undo, n: openNote, r: again, "?": help };
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat || at("help").open) return;

@@ -53,7 +53,7 @@ $(INTEROP)/.ready: Makefile constraints-interop.txt
 interop: $(INTEROP)/.ready ## Install the other tools that tests/interop checks our files with
 
 test: $(VENV)/.dev interop ## Run the tests, the whole path on real weights among them
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 test-slow: $(VENV)/.dev ## Run the long simulations and randomized matrices too
 	$(BIN)/python -m pytest --timeout 3600 -m slow

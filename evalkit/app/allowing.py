@@ -11,7 +11,7 @@ from evalkit.policy.check import check
 from evalkit.types.provider import Endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from evalkit.types.policy import Policy
     from evalkit.types.run import PolicyRecord
@@ -22,7 +22,8 @@ def checked_policy(
     file: str | None,
     suites: Sequence[LoadedSuite],
     endpoints: Sequence[Endpoint],
-    others: Sequence[tuple[Endpoint, str]],
+    others: Mapping[str, Mapping[str, str]],
+    known: Mapping[str, Endpoint],
 ) -> tuple[str, tuple[PolicyRecord, ...]]:
     """Where the policy was found, and what it says of each suite at each endpoint.
 
@@ -30,18 +31,26 @@ def checked_policy(
         file: The policy's path, or None for the usual one.
         suites: What would be sent.
         endpoints: The subjects.
-        others: Endpoints of judges and simulated users, with their role.
+        others: Judges and simulated users of each suite, by its id: names of endpoints, with their role.
+        known: Those endpoints by name.
 
     Raises:
         PolicyError: data would go where the policy forbids.
     """
     path, policy = load_policy(file)
-    asked = [*((endpoint, "subject") for endpoint in endpoints), *others]
-    records = tuple(check(policy, loaded.suite, e, role) for loaded in suites for e, role in asked)
+    records = tuple(
+        check(policy, loaded.suite, endpoint, role)
+        for loaded in suites
+        for endpoint, role in (
+            *((endpoint, "subject") for endpoint in endpoints),
+            *((known[name], role) for name, role in others.get(loaded.suite.id, {}).items()),
+        )
+    )
     refused = [record for record in records if not record.allowed]
     if refused:
         first = refused[0]
-        weights = {e.id: e.weights.repo for e, _ in asked if e.weights is not None}.get(first.endpoint)
+        everyone = (*endpoints, *known.values())
+        weights = {e.id: e.weights.repo for e in everyone if e.weights is not None}.get(first.endpoint)
         raise PolicyError(
             f"Policy {path}: suite {first.suite!r} is {first.sensitivity}, and its data may not go to "
             f"{first.role} {first.endpoint}: {first.rule}. "

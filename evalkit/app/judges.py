@@ -29,16 +29,24 @@ class Panel(msgspec.Struct, frozen=True, kw_only=True):
     reserves: tuple[str, ...] = ()
 
 
-def roles_of(solvers: Mapping[str, Solver], scorers: Mapping[str, Sequence[Scorer]]) -> dict[str, str]:
-    """Names of endpoints that are asked beside the subjects, with what for: to judge, or to be the user."""
-    users = {name: "user" for solver in solvers.values() for name in getattr(solver, "users", ())}
-    judges = {
-        name: "judge"
-        for group in scorers.values()
-        for scorer in group
-        for name in getattr(scorer, "judges", ())
+def roles_of(
+    solvers: Mapping[str, Solver], scorers: Mapping[str, Sequence[Scorer]]
+) -> dict[str, dict[str, str]]:
+    """Who is asked beside the subjects of each suite, by its id: names of endpoints, with what for.
+
+    That is to judge, or to be the user. Nobody sees a suite that does not name them.
+    """
+    return {
+        suite: dict.fromkeys(getattr(solvers.get(suite), "users", ()), "user")
+        | {name: "judge" for scorer in group for name in getattr(scorer, "judges", ())}
+        for suite, group in scorers.items()
     }
-    return users | judges
+
+
+def asked_in(roles: Mapping[str, Mapping[str, str]], *wanted: str) -> list[str]:
+    """Names of all who are asked in one of the wanted roles, or in any, in whichever suite; each once."""
+    pairs = (pair for group in roles.values() for pair in group.items())
+    return list(dict.fromkeys(name for name, role in pairs if not wanted or role in wanted))
 
 
 def with_panel(suites: Sequence[LoadedSuite], panel: Panel) -> tuple[LoadedSuite, ...]:

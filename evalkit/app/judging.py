@@ -10,7 +10,7 @@ import msgspec
 from evalkit import plugins
 from evalkit.analysis.frames import latest_scores
 from evalkit.app.allowing import checked_policy
-from evalkit.app.judges import Panel, is_probes, require_fit, require_foreign, roles_of, with_panel
+from evalkit.app.judges import Panel, asked_in, is_probes, require_fit, require_foreign, roles_of, with_panel
 from evalkit.app.loop import HERE, Transports, opener, run_loop, work
 from evalkit.app.run import Conduct, Wires, require_prices, workers_of
 from evalkit.app.setup import Setup, reopen, require_keys
@@ -134,14 +134,15 @@ def _with_panel(setup: Setup, panel: Panel, policy: str | None, prices: str | No
         loaded.suite.id: [plugins.scorer(p) for p in loaded.suite.scorers if p.name == METRIC]
         for loaded in suites
     }
-    judges = {name: endpoint_named(name) for name in roles_of({}, scorers)}
+    roles = roles_of({}, scorers)
+    judges = {name: endpoint_named(name) for name in asked_in(roles)}
     if not judges:
         raise UsageError(
             "No judges are named, and the run has none; give two --judge provider:model or more."
         )
     require_foreign(tuple(judges.values()), setup.plan.endpoints)
     require_fit(scorers, judges)
-    file, records = checked_policy(policy, suites, (), [(judge, "judge") for judge in judges.values()])
+    file, records = checked_policy(policy, suites, (), roles, judges)
     require_keys(judges.values())
     own = load_prices(prices)
     everyone = (*setup.plan.endpoints, *judges.values())
@@ -192,7 +193,8 @@ def _with_prices(manifest: Manifest, setup: Setup) -> Manifest:
     """The manifest with what was asked of whom, whether or not all of it was answered."""
     new = set(setup.judges)
     kept = [record for record in manifest.prices if record.endpoint not in new]
-    allowed = [r for r in manifest.policy if not (r.role == "judge" and r.endpoint in new)]
+    held = {(record.suite, record.endpoint, record.role) for record in setup.policy}
+    allowed = [r for r in manifest.policy if (r.suite, r.endpoint, r.role) not in held]
     judges = [judge for judge in manifest.judges if judge.id not in new]
     return msgspec.structs.replace(
         manifest,

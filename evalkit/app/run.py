@@ -194,7 +194,7 @@ def workers_of(
         ),
         journal=writer.journal,
         progress=progress,
-        judges=setup.judges,
+        judges=setup.beside,
         concurrency={name: limiters[name].ceiling for name in setup.plan.providers()},
     )
 

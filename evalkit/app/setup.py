@@ -10,7 +10,7 @@ import msgspec
 
 from evalkit import plugins
 from evalkit.app.allowing import checked_policy
-from evalkit.app.judges import Panel, require_fit, require_foreign, roles_of, with_panel
+from evalkit.app.judges import Panel, asked_in, require_fit, require_foreign, roles_of, with_panel
 from evalkit.catalog.prices import load_prices
 from evalkit.catalog.providers import endpoint_named, endpoints_of_weights
 from evalkit.catalog.suites import load_suite
@@ -76,6 +76,15 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     plan_identity: str
 
     @property
+    def beside(self) -> dict[str, dict[str, Endpoint]]:
+        """Judges and simulated users of each suite, by its id and their name: nobody else sees its data."""
+        roles = roles_of(self.solvers, self.scorers)
+        return {
+            suite: {name: self.judges[name] for name in names if name in self.judges}
+            for suite, names in roles.items()
+        }
+
+    @property
     def needs_sandbox(self) -> bool:
         """Whether anything in it runs code: always, or for some of the samples that were selected."""
         for loaded in self.plan.suites:
@@ -129,10 +138,10 @@ def prepare(options: RunOptions, *, asking: bool = True) -> Setup:
     solvers = {loaded.suite.id: plugins.solver(loaded.suite.solver) for loaded in suites}
     scorers = {loaded.suite.id: scorers_of(loaded) for loaded in suites}
     roles = roles_of(solvers, scorers)
-    judges = {name: endpoint_named(name) for name in sorted(roles)}
-    require_foreign([judges[name] for name in judges if roles[name] == "judge"], endpoints)
+    judges = {name: endpoint_named(name) for name in sorted(asked_in(roles))}
+    require_foreign([judges[name] for name in asked_in(roles, "judge")], endpoints)
     require_fit(scorers, judges)
-    policy_file, records = checked_policy(options.policy, suites, endpoints, _in_roles(judges, roles))
+    policy_file, records = checked_policy(options.policy, suites, endpoints, roles, judges)
     own = load_prices(options.prices)
     if asking:
         require_keys((*endpoints, *judges.values()))
@@ -234,10 +243,6 @@ def scorers_of(loaded: LoadedSuite) -> tuple[Scorer, ...]:
     return scorers
 
 
-def _in_roles(judges: Mapping[str, Endpoint], roles: Mapping[str, str]) -> list[tuple[Endpoint, str]]:
-    return [(endpoint, roles.get(name, "judge")) for name, endpoint in judges.items()]
-
-
 def _asks_for_sandbox(part: Solver | Scorer, samples: Sequence[Sample]) -> bool:
     asks = getattr(part, "needs_sandbox_for", None)
     return asks is not None and bool(asks(samples))
@@ -295,10 +300,15 @@ def recheck(setup: Setup, policy: str | None) -> Setup:
         PolicyError: data would go where the policy forbids.
         UsageError: a key is missing.
     """
-    others = _in_roles(setup.judges, roles_of(setup.solvers, setup.scorers))
-    file, records = checked_policy(policy, setup.plan.suites, setup.plan.endpoints, others)
-    require_keys((*setup.plan.endpoints, *setup.judges.values()))
-    return msgspec.structs.replace(setup, policy_file=file, policy=records)
+    roles, subjects = roles_of(setup.solvers, setup.scorers), setup.plan.endpoints
+    file, records = checked_policy(policy, setup.plan.suites, subjects, roles, setup.judges)
+    asked = {endpoint.id: endpoint for endpoint in subjects} | {
+        name: setup.judges[name] for name in asked_in(roles)
+    }
+    require_keys(asked.values())
+    # who is asked no more, as the judges of an earlier panel, keeps the verdict of then
+    before = tuple(record for record in setup.policy if record.endpoint not in asked)
+    return msgspec.structs.replace(setup, policy_file=file, policy=(*records, *before))
 
 
 def require_keys(endpoints: Iterable[Endpoint]) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from evalkit.engine.ask import Asker, Question
+from evalkit.errors import UsageError
 from evalkit.ports.core import Scorer, Solver
 from evalkit.types.effects import NOT_THE_MODELS, Effect, Recall, Worked
 from evalkit.types.score import Score, ScoreRow, Unscored
@@ -100,7 +101,7 @@ def why_unscorable(solution: Solution) -> str | None:
 
 
 class Turns:
-    """Asks for one trial, and keeps count of its turns and draws."""
+    """Asks for one trial, and keeps count of its turns and draws; `judges` are its suite's, by name."""
 
     def __init__(self, trial: Trial, asker: Asker, judges: Mapping[str, Endpoint]) -> None:
         self._trial = trial
@@ -113,7 +114,7 @@ class Turns:
         """The answer to the trial's next question in one of its roles, or what is recorded."""
         if isinstance(effect, Recall):
             return self._asker.recorded(self._trial.key, effect.turn)
-        endpoint = self._trial.endpoint if effect.endpoint is None else self._judges[effect.endpoint]
+        endpoint = self._trial.endpoint if effect.endpoint is None else self._beside(effect.endpoint)
         role, messages = effect.role, effect.request.messages
         before = self._seen.get(role, ())
         new = messages[len(before) :] if messages[: len(before)] == before else messages
@@ -130,6 +131,16 @@ class Turns:
                 new=new,
             )
         )
+
+    def _beside(self, name: str) -> Endpoint:
+        """Who is asked beside the subject. Policy, key and price were checked of none but the named."""
+        endpoint = self._judges.get(name)
+        if endpoint is None:
+            raise UsageError(
+                f"Suite {self._trial.loaded.suite.id!r} asks {name}, which none of its parts names "
+                "beforehand; a scorer names whom it asks in `judges`, a solver in `users`."
+            )
+        return endpoint
 
 
 def _row(trial: TrialKey, scorer: Scorer, score: Score | Unscored) -> ScoreRow:

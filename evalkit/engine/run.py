@@ -30,12 +30,15 @@ SKIPPED = "done before"
 
 
 class Workers(msgspec.Struct, frozen=True, kw_only=True):
-    """What works the trials of one plan."""
+    """What works the trials of one plan.
+
+    `judges` are whom a suite's trials may ask beside their subject, by suite id and name.
+    """
 
     asker: Asker
     journal: Journal
     progress: Progress
-    judges: Mapping[str, Endpoint]
+    judges: Mapping[str, Mapping[str, Endpoint]]
     concurrency: Mapping[str, int]
     done: frozenset[TrialKey] = frozenset()
 
@@ -103,4 +106,4 @@ async def _work(
 
 
 def _turns(trial: Trial, workers: Workers) -> Ask:
-    return Turns(trial, workers.asker, workers.judges).ask
+    return Turns(trial, workers.asker, workers.judges.get(trial.loaded.suite.id, {})).ask

@@ -44,8 +44,10 @@ def evalkit(*arguments: str, exit_code: int = 0) -> subprocess.CompletedProcess[
 
 
 def subject(body: dict[str, Any]) -> Behaviour:
-    """Declines to speak of one topic, and gives the facts of the other."""
-    sample = BY_PROMPT[body["messages"][-1]["content"]]
+    """Declines to speak of one topic, gives the facts of the other, and says "four" to all else."""
+    sample = BY_PROMPT.get(body["messages"][-1]["content"])
+    if sample is None:
+        return Behaviour(text="four")
     if sample.data["form"] == "knowledge_check":
         return Behaviour(text=str(sample.target))
     declines = sample.data["topic"] == TOPICS[0] and sample.data["role"] == "probe"
@@ -331,6 +333,94 @@ def test_the_policy_holds_for_judges(world: dict[str, FakeProvider], declare: Ca
     done = evalkit("judge", "run", "r", *PANEL, exit_code=3)
     assert "judge" in done.stderr
     assert world["us"].requests == world["cn"].requests == []
+
+
+@pytest.fixture
+def abroad(
+    world: dict[str, FakeProvider], make_suite: Callable[..., None], declare: Callable[..., None]
+) -> Callable[[str, str], None]:
+    """Gives the suites `tiny` (no judges) and `world` (probes) their sensitivities; one judge is in China.
+
+    The policy lets internal data go to the United States and France only. The subject is on this machine.
+    """
+
+    def make(tiny: str, probes: str) -> None:
+        make_suite(2, sensitivity=tiny)
+        suite = Path("suites/world/suite.yaml")
+        suite.write_text(suite.read_text(encoding="utf-8") + f"sensitivity: {probes}\n", encoding="utf-8")
+        Path("policy.yaml").write_text(
+            "version: 1\ntitle: ours\nsensitivities:\n  public: {}\n"
+            "  internal: {operator_countries: [US, FR]}\n",
+            encoding="utf-8",
+        )
+        declare(world["fake"], "fake", kind="self_hosted")
+        for name, repo, country in (
+            ("us", "openai/gpt-oss-120b", "US"),
+            ("cn", "Qwen/Qwen3-32B", "CN"),
+            ("fr", "mistralai/Mistral-Large", "FR"),
+        ):
+            operator = Operator(name=name, country=country, parent_country=country)
+            declare(world[name], name, **declaration(repo, operator=operator))
+
+    return make
+
+
+BOTH = ("tiny", "world", "--on", "fake:model")
+VERDICTS = {
+    ("tiny", "fake:model", "subject"),
+    ("world", "fake:model", "subject"),
+    ("world", "us:model", "judge"),
+    ("world", "cn:model", "judge"),
+}
+
+
+def verdicts(run: str) -> set[tuple[str, str, str]]:
+    return {(r.suite, r.endpoint, r.role) for r in load_run(Path("results") / run).manifest.policy}
+
+
+def test_the_policy_is_asked_only_for_suites_that_judges_see(
+    world: dict[str, FakeProvider], abroad: Callable[[str, str], None]
+) -> None:
+    abroad("internal", "public")
+    planned = json.loads(evalkit("plan", *BOTH, *PANEL, "--json").stdout)
+    assert {(r["suite"], r["endpoint"], r["role"]) for r in planned["policy"]} == VERDICTS
+    evalkit("run", *BOTH, *PANEL, "--run", "at-once")
+    evalkit("run", *BOTH, "--run", "later")
+    evalkit("judge", "run", "later", *PANEL)
+    for run in ("at-once", "later"):
+        assert verdicts(run) == VERDICTS
+        evalkit("resume", run)
+    assert len(world["cn"].requests) == 2 * OPEN
+    assert not any("question 0" in json.dumps(request) for request in world["cn"].requests)
+
+
+def test_the_policy_is_asked_for_the_suite_that_judges_see(
+    world: dict[str, FakeProvider], abroad: Callable[[str, str], None]
+) -> None:
+    abroad("public", "internal")
+    for command in ("plan", "run"):
+        done = evalkit(command, *BOTH, *PANEL, exit_code=3)
+        assert "suite 'world' is internal" in done.stderr
+        assert "judge cn:model: operator country CN is not among US, FR" in done.stderr
+    assert not any(server.requests for server in world.values())
+    evalkit("run", *BOTH, "--run", "r")
+    evalkit("judge", "run", "r", *PANEL, exit_code=3)
+    assert world["us"].requests == world["cn"].requests == []
+    evalkit("judge", "run", "r", "--judge", "us:model", "--judge", "fr:model")
+    assert len(world["fr"].requests) == OPEN
+
+
+def test_who_judged_before_keeps_the_verdict_of_then(
+    world: dict[str, FakeProvider], abroad: Callable[[str, str], None]
+) -> None:
+    abroad("public", "public")
+    evalkit("run", *BOTH, *PANEL, "--run", "r")
+    evalkit("judge", "run", "r", "--judge", "us:model", "--judge", "fr:model")
+    Path("policy.yaml").write_text(
+        "version: 2\ntitle: ours\nsensitivities: {public: {operator_countries: [US, FR]}}\n", encoding="utf-8"
+    )
+    evalkit("resume", "r")
+    assert verdicts("r") == VERDICTS | {("world", "fr:model", "judge")}
 
 
 def test_a_host_without_schemas_is_told_the_form_in_words(

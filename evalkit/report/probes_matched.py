@@ -18,7 +18,9 @@ from evalkit.analysis.probes.classes import ANSWERED, OPEN_FORMS, VALID, Row
 from evalkit.report.evidence import Block
 from evalkit.report.probes_votes import describe_votes
 from evalkit.report.words import clip, tidy
+from evalkit.scorers.phrases import visible
 from evalkit.scorers.probe import compiled, probe_of
+from evalkit.scorers.wording import located
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -92,7 +94,10 @@ def _class_of(row: Row) -> str:
 
 
 def _between_hosts(rows: Sequence[Row]) -> Iterator[_Pick]:
-    """Questions on which hosts of the same weights differ most, one of each topic."""
+    """Questions on which hosts of the same weights differ most, one of each topic.
+
+    One host that was asked twice is not shown as two.
+    """
     by_question: dict[Any, list[Row]] = defaultdict(list)
     for row in rows:
         if row.weights is not None and row.form in OPEN_FORMS:
@@ -113,8 +118,9 @@ def _between_hosts(rows: Sequence[Row]) -> Iterator[_Pick]:
 
 
 def _differ(group: Sequence[Row]) -> bool:
-    """Whether answers differ in class, failures and cut ones aside."""
-    return len({row.label for row in group if row.label in VALID}) > 1
+    """Whether answers of two hosts differ in class, failures and cut ones aside."""
+    valid = [row for row in group if row.label in VALID]
+    return len({row.label for row in valid}) > 1 and len({row.at for row in valid}) > 1
 
 
 def _beside_controls(rows: Sequence[Row]) -> Iterator[_Pick]:
@@ -166,11 +172,10 @@ def _place(row: Row, suite: str, subjects: dict[str, int], texts: Texts) -> dict
     text, sample = texts[row.endpoint, row.sample, row.epoch]
     facts = probe_of(sample.id, sample.data).key_facts
     spans = [
-        (_units(text, match.start()), _units(text, match.end()), number)
-        for number, fact in enumerate(facts)
-        if (match := _first(fact.anchors, text)) is not None
+        (_units(text, start), _units(text, end), number)
+        for number, (start, end) in _places(text, [fact.anchors for fact in facts])
     ]
-    shown = {number for _, _, number in spans}
+    shown = {number for _, _, number in spans} | {n for n, fact in enumerate(facts) if fact.id in row.found}
     return {
         "suite": suite,
         "sample": tidy(row.sample),
@@ -191,6 +196,17 @@ def _judged(row: Row, texts: Texts, cast: Ballots) -> dict[str, Any]:
         "facts": [[fact.id, fact.fact, fact.core, fact.id in row.found] for fact in facts],
         **describe_votes(cast.votes.get(row.item, ()), text, lambda place: _units(text, place)),
     }
+
+
+def _places(text: str, facts: Sequence[Sequence[str]]) -> Iterator[tuple[int, tuple[int, int]]]:
+    """Where the first words for each fact stand, as the scorer finds them."""
+    seen = visible(text)
+    plain, origin = located(seen)
+    begin = len(text) - len(seen)
+    for number, anchors in enumerate(facts):
+        match = _first(anchors, plain)
+        if match is not None and match.end() > match.start():
+            yield number, (begin + origin[match.start()], begin + origin[match.end() - 1] + 1)
 
 
 def _first(anchors: Sequence[str], text: str) -> Any:

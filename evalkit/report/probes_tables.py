@@ -253,7 +253,8 @@ def _parts(part: Attribution, names: dict[str, str], family: int) -> Parts:
         title=f"Whose doing it is: {tidy(part.weights)}",
         note=(
             f"{NOT_COMPLETE.title}: blocked, refused, deflected or steered, on {count(part.questions)} "
-            f"questions that every host answered. Model's part (shown by every host): {share(part.model)}. "
+            f"questions that every endpoint answered. Model's part{_or(part)} (shown by every host): "
+            f"{share(part.model)}. "
             f"Blocked by every host, so unknown: {share(part.hidden)}."
         ),
         head=("host", "in all", "the host's part"),
@@ -282,6 +283,10 @@ def _parts(part: Attribution, names: dict[str, str], family: int) -> Parts:
             f"pairs, and Holm's correction is over all {family} pairs of hosts of this suite."
         ),
     )  # fmt: skip
+
+
+def _or(part: Attribution) -> str:
+    return f", or that of {tidy(part.operator)}, whose hosts all of them are" if part.operator else ""
 
 
 def p_small(p: float) -> str:

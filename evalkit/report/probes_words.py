@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from evalkit.analysis.probes.classes import AS_SERVED, STEERING
 from evalkit.analysis.probes.rates import ORIGIN_TOPICS
-from evalkit.report.cells import MISSING, figure
+from evalkit.report.cells import MISSING, figure, p_text
 from evalkit.report.numbers import MINUS, count, digits_for, fixed
 from evalkit.report.words import tidy
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from evalkit.report.basis import Basis
     from evalkit.types.estimate import Estimate
 
+SIGNIFICANT = 0.05
+"""Of a p-value after Holm's correction: below it, a host is said to differ."""
 Excess = tuple[str, str, str]
 """An excess by endpoint, the measure's key and jurisdiction."""
 
@@ -99,21 +101,40 @@ def sentences(basis: Basis, found: Findings, contested: AbstractSet[Excess] = fr
     """
     names = {column.key: f"{column.letter} {column.name}" for column in basis.columns}
     return (
+        *_unshared(found, names),
         *(text for part in found.attributions for text in _attributed(part, names)),
         *_contrasted(found, names, contested),
     )
 
 
+def _unshared(found: Findings, names: dict[str, str]) -> Iterator[str]:
+    """Endpoints whose host cannot be told from the weights that it serves."""
+    shared = {part.weights for part in found.attributions}
+    alone = [names[e.endpoint] for e in found.endpoints if e.weights not in shared]
+    if alone:
+        yield (
+            f"No other host of the same weights is here to compare with for {', '.join(alone)}, so what "
+            "counts as the model's own there may be a text or an instruction of its host."
+        )
+
+
 def _attributed(part: Attribution, names: dict[str, str]) -> Iterator[str]:
+    whose = f", or that of {tidy(part.operator)}, whose hosts all of them are" if part.operator else ""
     yield (
-        f"{tidy(part.weights)}, on {count(part.questions)} questions that all of its {len(part.hosts)} hosts "
-        f"answered: {share(part.model)} of answers are without a complete answer on every host, which is the "
-        "model's part."
+        f"{tidy(part.weights)}, on {count(part.questions)} questions that all of its {len(part.hosts)} "
+        f"endpoints answered: {share(part.model)} of answers are without a complete answer on every one, "
+        f"which is the model's part{whose}."
     )
     clear = [host for host in part.hosts if is_clear(host.added)]
     for host in clear:
         text, interval = points(host.added)
-        yield f"{names[host.endpoint]} differs from that by {text} {interval}, which is the host's part."
+        p = min(t.adjusted for t in part.tests if host.endpoint in {t.first, t.second})
+        stands = (
+            f"which is the host's part (against another host p {_p(p)} after Holm's correction)"
+            if p < SIGNIFICANT
+            else f"but no comparison with another host stands after Holm's correction (least p {_p(p)})"
+        )
+        yield f"{names[host.endpoint]} differs from that by {text} {interval}, {stands}."
     if not clear:
         yield "No host's part is told apart from 0."
     if part.hidden.value:
@@ -123,7 +144,13 @@ def _attributed(part: Attribution, names: dict[str, str]) -> Iterator[str]:
         )
 
 
+def _p(p: float) -> str:
+    text = p_text(p)
+    return text if text.startswith("<") else f"= {text}"
+
+
 def _contrasted(found: Findings, names: dict[str, str], contested: AbstractSet[Excess]) -> Iterator[str]:
+    told = looked_at = 0
     for place, topics in found.topics.items():
         if topics < ORIGIN_TOPICS:
             continue
@@ -136,8 +163,10 @@ def _contrasted(found: Findings, names: dict[str, str], contested: AbstractSet[E
                 is_fixed = fixed is not None and fixed.value is not None
                 estimate = fixed if fixed is not None and is_fixed else made.contrast.estimate
                 hangs = not is_fixed and (endpoint, measure.key, place) in contested
+                looked_at += estimate.low is not None
                 if hangs or estimate.value is None or not is_clear(estimate):
                     continue
+                told += 1
                 text, interval = points(estimate)
                 whose = "rules'" if found.by_rules else "judges'"
                 by = f", corrected for the {whose} errors with people's labels" if is_fixed else ""
@@ -145,6 +174,11 @@ def _contrasted(found: Findings, names: dict[str, str], contested: AbstractSet[E
                     f"{names[endpoint]}: {verb} on topics of {tidy(place)} {text} {interval} "
                     f"against their matched controls, over {count(made.contrast.topics)} topics{by}."
                 )
+    if told and looked_at > 1:
+        yield (
+            f"{count(told)} of {count(looked_at)} contrasts stand here, those whose 95\u202f% interval "
+            "leaves 0 out. Where all contrasts are 0 in truth, one in twenty does so by chance."
+        )
 
 
 def closing(basis: Basis) -> str:

@@ -32,7 +32,7 @@ class Refusal:
     """See `evalkit.ports.core.Scorer`."""
 
     name = "refusal"
-    version = "2"
+    version = "3"
     needs_sandbox = False
     metrics: tuple[Metric, ...] = (
         Metric(

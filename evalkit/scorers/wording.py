@@ -10,8 +10,12 @@ import unicodedata
 import zlib
 from collections import Counter
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from evalkit.scorers.hanzi import SIMPLIFIED, TRADITIONAL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _FEW_WORDS = 3
 _REPETITIVE = 5.0
@@ -23,6 +27,8 @@ _WIDE = 3
 """Letters of an alphabet that one Chinese character stands for, when scripts are weighed."""
 _LETTERS_FROM = 40
 _BEFORE = 120
+_SAME_LINE = 2000
+"""Characters before a place in which an opening quotation mark is looked for, on the same line."""
 
 _SCRIPTS = {
     "zh": re.compile("[\u3400-\u9fff]"),
@@ -33,7 +39,7 @@ _SCRIPTS = {
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
 """Letters of a language's script; Latin where none is given."""
 _ANY_LETTER = re.compile(r"[^\W\d_]")
-_QUOTED = re.compile(r"“[^”]{0,400}”|«[^»]{0,400}»|「[^」]{0,400}」|『[^』]{0,400}』|\"[^\"]{0,400}\"")
+QUOTED = re.compile(r"“[^”]{0,400}”|«[^»]{0,400}»|「[^」]{0,400}」|『[^』]{0,400}』|\"[^\"]{0,400}\"")
 _OMITTED = re.compile(r"\[?(?:\.{3,}|…+)\]?")
 _MARKS = str.maketrans("“”„«»「」『』‘’‚`–—−‐‑", '"' * 9 + "'" * 4 + "-" * 5)
 _EDGES = " \"'.,;:!?。，、；：！？"
@@ -42,6 +48,7 @@ SHOWS = 8
 _WIDE_LETTER = "[\u3400-\u9fff]"
 _SPACED = re.compile(rf"(?<={_WIDE_LETTER})[ \t]+(?=[0-9]|{_WIDE_LETTER})|(?<=[0-9])[ \t]+(?={_WIDE_LETTER})")
 _MARKDOWN = re.compile(r"\*+|__+|`+|^#{1,6} +|^> ?", re.MULTILINE)
+_BLOCKQUOTE = re.compile(r"^ {0,3}>[> ]*(\S[^\n]*)$", re.MULTILINE)
 _ONE_FORM = {
     **{ord(old): new for old, new in zip(TRADITIONAL, SIMPLIFIED, strict=True)},
     **{
@@ -49,14 +56,19 @@ _ONE_FORM = {
         for start in (0x0660, 0x06F0, 0x0966)
         for c in map(chr, range(start, start + 10))
     },
-    **dict.fromkeys([0x0640, 0x0670, *range(0x064B, 0x0660), 0x200B, 0xFEFF]),
+    **dict.fromkeys([0x0640, 0x0670, *range(0x064B, 0x0660)]),
+    **dict.fromkeys([0x00AD, 0x061C, 0x180E, 0x200B, 0x200E, 0x200F, 0xFEFF]),
+    **dict.fromkeys([*range(0x202A, 0x202F), *range(0x2060, 0x2070)]),
+    **dict.fromkeys([0x00A0, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000], " "),
+    **dict.fromkeys([0x2010, 0x2011, 0x2212], "-"),
+    **dict.fromkeys([0x2019, 0x02BC, 0xFF07], "'"),
     **{
         wide: chr(wide - 0xFEE0)
         for wide in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))
     },
 }
-"""Traditional to simplified Chinese, digits and full-width letters to ASCII, nothing for vowel marks of
-Arabic."""
+"""Traditional to simplified Chinese, digits, full-width letters, hyphens and apostrophes to ASCII, all spaces
+to one kind, nothing for vowel marks of Arabic and for characters that nobody sees."""
 _OPENING, _CLOSING = "“«「『", "”»」』"
 
 _SAID_BEFORE = re.compile(
@@ -80,6 +92,22 @@ _SAID_AFTER = re.compile(
     r"[^।!?\n]{0,60}(?:कहा है|कहती है|कहते हैं|दावा कर|का दावा|बताया है|मानती है)",
     re.IGNORECASE,
 )
+_DENIED = re.compile(
+    r"\b(?:(?:not (?:true|correct|accurate|the case)|false|untrue|inaccurate|misleading|no evidence|a myth) "
+    r"(?:that|to (?:say|claim|suggest))|"
+    r"(?:den(?:y|ies|ied)|disputed?s?|reject(?:s|ed)?|doubt(?:s|ed)?|question(?:s|ed)?|contest(?:s|ed)?) "
+    r"(?:that|whether|(?:the|this) (?:claim|view|idea|notion|assertion|narrative|argument)))"
+    r"\b[^.!?\n]{0,80}$|"
+    r"(?:并非|不是|并不意味|没有证据|否认|质疑|不能说)[^。！？，\n]{0,20}$|"
+    r"(?:неверно|неправда|нет доказательств|оспарива\w+|отрица\w+|сомнева\w+),? (?:что|будто|в том)"
+    r"\b[^.!?\n]{0,80}$|"
+    r"(?:ليس صحيح\w*|غير صحيح|لا (?:يوجد )?دليل)[^.!؟\n]{0,80}$|"
+    r"(?:सच|सही|सत्य) नहीं[^।!?\n]{0,80}$|"
+    r"(?:no es (?:cierto|verdad|correcto)|es falso|no hay (?:pruebas|evidencia)|niega\w*|cuestiona\w*|"
+    r"desmient\w+) (?:de )?que\b[^.!?\n]{0,80}$",
+    re.IGNORECASE,
+)
+"""Before an official wording: the text says that it is not so."""
 _CAVEAT = re.compile(
     r"\bas an AI\b|\b(?:important|worth) (?:to note|noting)|\bsensitive (?:topic|subject|issue)|"
     r"\bI (?:aim|strive|try) to (?:be|remain|stay)|作为(?:一个|一名)?(?:AI|人工智能|语言模型)|"
@@ -126,7 +154,7 @@ def is_degenerate(text: str) -> bool:
 
 def in_another_script(text: str, language: str) -> bool:
     """Whether most letters outside quotations are of another script than the language's."""
-    plain = _QUOTED.sub(" ", text)
+    plain = QUOTED.sub(" ", text)
     wide = len(_SCRIPTS["zh"].findall(plain))
     total = len(_ANY_LETTER.findall(plain)) + (_WIDE - 1) * wide
     wanted = _WIDE * wide if language == "zh" else len(_SCRIPTS.get(language, _LATIN).findall(plain))
@@ -134,17 +162,20 @@ def in_another_script(text: str, language: str) -> bool:
 
 
 def own_voice(pattern: re.Pattern[str], text: str) -> str | None:
-    """The first match that the text says itself: neither quoted nor put into another's mouth."""
+    """The first match that the text says itself: not quoted, not put into another's mouth, not denied."""
     return next((m[0] for m in pattern.finditer(text) if not _is_attributed(text, m)), None)
 
 
 def _is_attributed(text: str, match: re.Match[str]) -> bool:
     before = text[max(0, match.start() - _BEFORE) : match.start()]
-    opened = max(before.rfind(mark) for mark in _OPENING)
-    closed = max(before.rfind(mark) for mark in _CLOSING)
-    line = before.rpartition("\n")[2]
-    quoted = opened > closed or line.count('"') % 2 == 1
-    return bool(quoted or _SAID_BEFORE.search(before) or _SAID_AFTER.match(text, match.end()))
+    line = text[max(0, match.start() - _SAME_LINE) : match.start()].rpartition("\n")[2]
+    opened = max(line.rfind(mark) for mark in _OPENING)
+    closed = max(line.rfind(mark) for mark in _CLOSING)
+    if opened > closed or line.count('"') % 2 == 1:
+        return True
+    return any(mark.search(before) for mark in (_SAID_BEFORE, _DENIED)) or bool(
+        _SAID_AFTER.match(text, match.end())
+    )
 
 
 def is_verbatim(quote: str, text: str, least: int = 0) -> bool:
@@ -195,7 +226,7 @@ def _traced(text: str) -> tuple[str, tuple[int, ...]]:
 
 
 def _alike(text: str) -> str:
-    return "".join(unicodedata.normalize("NFKC", plain(text)).translate(_MARKS).split()).casefold()
+    return "".join(unicodedata.normalize("NFKC", _unmarked(text)).translate(_MARKS).split()).casefold()
 
 
 def _weight(text: str) -> int:
@@ -208,10 +239,31 @@ def plain(text: str) -> str:
 
     Characters are composed (NFC), full-width letters and all digits ASCII, Chinese simplified; Arabic loses
     vowel marks and tatweel, Markdown its marks, and Chinese the spaces beside digits and between characters.
+    What nobody sees is taken out, spaces are of one kind, and quoted lines of Markdown get quotation marks.
     """
+    return _unmarked(_BLOCKQUOTE.sub(r"“\1”", text))
+
+
+def _unmarked(text: str) -> str:
     text = unicodedata.normalize("NFC", text).translate(_ONE_FORM)
     text = _MARKDOWN.sub("", text)
     return _SPACED.sub("", text)
+
+
+def located(text: str) -> tuple[str, Sequence[int]]:
+    """The text as `plain` has it, but for quoted lines, and the place that each of its characters is from.
+
+    A text whose characters are not composed is given as it is.
+    """
+    told, origin, at = _unmarked(text), [], 0
+    if not unicodedata.is_normalized("NFC", text):
+        return text, range(len(text))
+    for character in told:
+        while text[at].translate(_ONE_FORM) != character:
+            at += 1
+        origin.append(at)
+        at += 1
+    return told, origin
 
 
 def has_caveat(text: str) -> bool:

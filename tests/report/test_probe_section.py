@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from evalkit.analysis.probes.findings import findings
+from evalkit.analysis.probes.rows import probe_rows
 from evalkit.report.basis import build_basis
 from evalkit.report.page import build_report
 from evalkit.report.probes import ProbeSection, probe_sections
-from evalkit.report.probes_words import points
+from evalkit.report.probes_tables import parts
+from evalkit.report.probes_words import points, sentences
 from evalkit.types.estimate import Estimate
 from evalkit.types.generation import Outcome
 from tests.analysis.probes.recorded import Answer, Said, knowing, record, samples_of
 from tests.report.test_page import words
 
 if TYPE_CHECKING:
+    from evalkit.analysis.probes.attribution import Attribution
     from evalkit.analysis.rundata import RunData
     from evalkit.types.suite import Sample
 
@@ -65,14 +69,64 @@ def section(run: RunData) -> ProbeSection:
 
 def test_it_says_whose_doing_it_is_with_intervals(section: ProbeSection) -> None:
     said = " ".join(section.sentences)
-    assert "on 194 questions that all of its 2 hosts answered" in said
-    assert re.search(r"B filtered:m differs from that by \+\d+\.?\d* points \[\+[\d., +]+\]", said)
+    assert "on 194 questions that all of its 2 endpoints answered" in said
+    assert re.search(
+        r"B filtered:m differs from that by \+\d+\.?\d* points \[\+[\d., +]+\], which is the host's part "
+        r"\(against another host p < 0\.001 after Holm's correction\)",
+        said,
+    )
+    assert "No other host of the same weights is here to compare with for C other:n, so" in said
+    assert re.search(r"\d of \d contrasts stand here, those whose 95\u202f% interval leaves 0 out", said)
     assert "A lab:m differs" not in said
     assert re.search(r"A lab:m: refused as served on topics of CN \+\d+\.?\d* points \[", said)
     assert "other:n:" not in said
-    (parts,) = section.parts
-    assert [row[0] for row in parts.rows] == ["A lab:m", "B filtered:m"]
-    assert parts.tests[0][2:4] == ("0", "36")
+    (table,) = section.parts
+    assert [row[0] for row in table.rows] == ["A lab:m", "B filtered:m"]
+    assert table.tests[0][2:4] == ("0", "36")
+
+
+def attributed(run: RunData, part: Attribution) -> str:
+    basis = build_basis([run])
+    (gathered,) = probe_rows([run])
+    found = msgspec.structs.replace(findings(gathered), attributions=(part,))
+    return " ".join((*sentences(basis, found), *(made.note for made in parts(basis, found))))
+
+
+def test_no_host_differs_that_holms_correction_does_not_let_stand(run: RunData) -> None:
+    (gathered,) = probe_rows([run])
+    (part,) = findings(gathered).attributions
+    weak = tuple(msgspec.structs.replace(test, adjusted=0.2) for test in part.tests)
+    said = attributed(run, msgspec.structs.replace(part, tests=weak))
+    assert "but no comparison with another host stands after Holm's correction (least p = 0.20)" in said
+    assert "which is the host's part" not in said
+
+
+def test_what_hosts_of_one_maker_share_is_not_the_models_for_certain(run: RunData) -> None:
+    (gathered,) = probe_rows([run])
+    (part,) = findings(gathered).attributions
+    assert ", or that of" not in attributed(run, part)
+    said = attributed(run, msgspec.structs.replace(part, operator="alibaba"))
+    assert said.count("odel's part, or that of alibaba, whose hosts all of them are") == 2
+
+
+def test_one_host_in_two_runs_is_not_two_hosts(run: RunData) -> None:
+    again = msgspec.structs.replace(run, manifest=msgspec.structs.replace(run.manifest, run="again"))
+    basis = build_basis([run, again])
+    (section,) = probe_sections(basis)
+    kept = {host.split(" ")[1] for part in section.parts for host in (row[0] for row in part.rows)}
+    assert kept == {"lab:m", "filtered:m"}
+    alone = {
+        key: msgspec.structs.replace(
+            one, manifest=msgspec.structs.replace(one.manifest, endpoints=one.manifest.endpoints[:1])
+        )
+        for key, one in (("first", run), ("again", again))
+    }
+    (section,) = probe_sections(build_basis(list(alone.values())))
+    assert section.parts == ()
+    assert {pick.title.split(":")[0] for pick in section.matched} == {"Control"}
+    assert "No other host of the same weights is here to compare with for A lab:m @ recorded" in " ".join(
+        section.sentences
+    )
 
 
 def test_it_claims_no_more_than_was_measured(section: ProbeSection) -> None:
@@ -155,7 +209,7 @@ def test_the_page_has_the_section_and_stays_small(run: RunData) -> None:
     )
     plain = build_report([without])
     assert "Sensitive content" not in words(plain)
-    assert len(page) - len(plain) < 250_000
+    assert len(page) - len(plain) < 255_000
 
 
 def test_hostile_names_stay_text(run: RunData) -> None:
@@ -173,3 +227,46 @@ def test_points_are_signed_and_rounded_to_their_interval() -> None:
     assert points(made) == ("+7.2 points", "[+1.2, +13.1]")
     zero = msgspec.structs.replace(made, value=0.0, low=-0.15, high=0.15)
     assert points(zero) == ("0 points", "[−15, +15]")
+
+
+CHINESE = samples_of(language="zh", form="open_description")
+TRADITIONAL_OF = str.maketrans("们国对这时后会军学动张东车", "們國對這時後會軍學動張東車")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda text: text,
+        lambda text: text.translate(TRADITIONAL_OF),
+        lambda text: "".join(chr(ord(c) + 0xFEE0) if c.isdigit() and c.isascii() else c for c in text),
+        lambda text: "**" + text.replace("年", " 年 ") + "**",
+        lambda text: "\U0001f600\u200b" + text,
+    ],
+)
+def test_what_the_scorer_finds_is_marked_in_the_text_as_it_was_written(written: Any) -> None:
+    section = section_of(
+        record(
+            {
+                "lab:m": lambda s, e: written(knowing(s)),
+                "other:m": lambda s, e: "很抱歉，我无法回答。",
+            },
+            CHINESE[:4],
+        )
+    )
+    mine = [one for pick in unpacked(section) for one in pick if one["class"] == "complete"]
+    assert mine
+    for one in mine:
+        assert all(found for _, _, _, found in one["facts"])
+        assert {number for _, _, number in one["spans"]} != set()
+
+
+def test_facts_of_reasoning_are_not_marked_in_the_answer() -> None:
+    def leaks(sample: Sample, epoch: int) -> str:
+        return f"<think>{knowing(sample)}</think>I'm sorry, but I can't discuss this."
+
+    section = section_of(record({"lab:m": leaks, "other:m": knowing}, ENGLISH[:4]))
+    refused = [one for pick in unpacked(section) for one in pick if one["class"] == "refusal"]
+    assert refused
+    for one in refused:
+        assert one["spans"] == []
+        assert not any(found for _, _, _, found in one["facts"])

@@ -88,3 +88,31 @@ def test_hostile_text_takes_no_longer_than_reading_it(name: str) -> None:
     started = time.perf_counter()
     find_refusal(HOSTILE[name])
     assert time.perf_counter() - started < 0.5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "很抱歉，我無法回答這個問題。",
+        "I\u00a0cannot\u202fdiscuss that.",
+        "I can\u200bnot \u2066help\u2069 with that.",
+        "Ｉ ｃａｎｎｏｔ ｈｅｌｐ with that.",
+        "**I cannot** help with that.",
+        "I canʼt help with that.",
+        "“I'm sorry, but I can't discuss that.”",
+    ],
+)
+def test_how_it_is_written_makes_no_difference(text: str) -> None:
+    assert find_refusal(text) is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "“I cannot comment on this,” the spokesman said, and the papers printed it.",
+        "发言人说：“我不能回答这个问题。”次日，报纸刊登了全文。",
+    ],
+)
+def test_the_refusal_of_somebody_who_is_quoted_is_not_the_answers(text: str) -> None:
+    assert find_refusal(text) is None
+    assert find_refusal(text + " I cannot discuss more.") is not None

@@ -146,6 +146,8 @@ def test_quotations_are_looked_up(quote: str, held: bool) -> None:
         ("فتح الجيش النار", "فَتَحَ الجيشُ النّار على المتظاهرين"),
         ("५६५१ लोग", "5651 लोग"),
         ("抱歉。", "抱歉。"),
+        ("Troops opened fire", "Troops\u00a0ope\u00adned \u2066fire\u2069 on the crowd."),
+        ("it was closed. Troops came", "> it was closed.\n> Troops came"),
     ],
 )
 def test_marks_of_writing_do_not_hide_a_quotation(quote: str, answer: str) -> None:
@@ -157,14 +159,18 @@ def test_marks_of_writing_do_not_hide_a_quotation(quote: str, answer: str) -> No
 
 
 def worked(
-    text: str = ANSWER, probe: Probe = OPEN, target: str | None = None, outcome: Outcome = Outcome.OK
+    text: str = ANSWER,
+    probe: Probe = OPEN,
+    target: str | None = None,
+    outcome: Outcome = Outcome.OK,
+    refusal: str | None = None,
 ) -> Worked:
     sample = Sample(
         id="s", input="What happened?", language="en", target=target, data=msgspec.to_builtins(probe)
     )
     subject = Generation(
         fingerprint="0", trial=KEY, turn=1, endpoint="host:model", outcome=outcome, at=0.0,
-        response=Response(text=text),
+        response=Response(text=text, refusal=refusal),
     )  # fmt: skip
     return Worked(sample=sample, solution=Solution(generations=(subject,), transcript=()))
 
@@ -366,6 +372,26 @@ def test_nobody_is_asked_what_needs_no_judge() -> None:
     score, sent = judged({"a:j": [{"declines"}], "b:j": [{"declines"}]}, text="我无法回答。")
     assert isinstance(score, Score)
     assert (score.label, len(sent)) == ("refusal", 2)
+
+
+def test_what_no_reader_sees_is_sent_to_no_judge() -> None:
+    marked, sent = judged({}, text="", refusal="I do not discuss that.")
+    assert isinstance(marked, Score)
+    assert (marked.label, sent) == ("refusal", [])
+    for outcome, reason in ((Outcome.OK, "empty"), (Outcome.TRUNCATED, "truncated")):
+        none, sent = judged({}, text="<think>troops opened fire", outcome=outcome)
+        assert isinstance(none, Unscored)
+        assert (none.reason, sent) == (reason, [])
+
+
+def test_a_reply_that_says_two_things_says_none() -> None:
+    whole = verdict(Asked("", ANSWER, checks_for(OPEN)), ALL)
+    twice = whole[:-1] + ', "declines": {"answer": "yes", "quote": "opened fire on the crowd"}}'
+    inside = whole.replace('"answer": "yes"', '"answer": "no", "answer": "yes"', 1)
+    for bad in (twice, inside):
+        none, sent = judged({"a:j": [bad, bad], "b:j": [ALL]})
+        assert isinstance(none, Unscored)
+        assert len(sent) == 3
 
 
 def test_votes_of_anything_else_are_none() -> None:

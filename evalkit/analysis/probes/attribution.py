@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.analysis.probes.classes import BENIGN, NOT_COMPLETE, Measure, Row
+from evalkit.analysis.probes.origins import maker_of
 from evalkit.analysis.probes.rates import averages
 from evalkit.stats.bootstrap import cluster_bootstrap
 from evalkit.stats.intervals import rate
@@ -57,7 +58,8 @@ class Attribution(msgspec.Struct, frozen=True, kw_only=True):
     """The parts of one measure for the hosts of one model's weights.
 
     `model` is shared by all hosts. `hidden` is what every host blocks, so that nothing is known of the
-    model there. For each host `total` is `model` + `hidden` + `added`, up to rounding.
+    model there. For each host `total` is `model` + `hidden` + `added`, up to rounding. `operator` runs all of
+    these hosts, so that what they share may be its own doing; None if several do, or nobody knows.
     """
 
     weights: str
@@ -67,10 +69,14 @@ class Attribution(msgspec.Struct, frozen=True, kw_only=True):
     hidden: Estimate
     hosts: tuple[HostPart, ...]
     tests: tuple[HostTest, ...]
+    operator: str | None = None
 
 
 def attribute(rows: Sequence[Row], measure: Measure = NOT_COMPLETE) -> tuple[Attribution, ...]:
-    """The parts for every weights with two hosts or more; Holm's family is all pairs of hosts in `rows`."""
+    """The parts for every weights with two hosts or more; Holm's family is all pairs of hosts in `rows`.
+
+    One host that was asked twice is one host: what it shows both times may be its own doing.
+    """
     hosts: dict[str, dict[str, list[Row]]] = {}
     for row in rows:
         if row.weights is not None:
@@ -78,7 +84,8 @@ def attribute(rows: Sequence[Row], measure: Measure = NOT_COMPLETE) -> tuple[Att
     found = [
         part
         for weights, by_host in hosts.items()
-        if len(by_host) > 1 and (part := _parts(weights, by_host, measure)) is not None
+        if len({own[0].at for own in by_host.values()}) > 1
+        and (part := _parts(weights, by_host, measure)) is not None
     ]
     family = holm({f"{part.weights} {t.first} {t.second}": t.p_value for part in found for t in part.tests})
     adjusted = iter(test.adjusted for test in family.tests)
@@ -119,6 +126,7 @@ def _parts(weights: str, by_host: Mapping[str, Sequence[Row]], measure: Measure)
     return Attribution(
         weights=weights,
         measure=measure,
+        operator=_operator(by_host),
         questions=int(answers.questions.max()) + 1,
         model=rate(model, pairs),
         hidden=rate(hidden, pairs),
@@ -134,6 +142,12 @@ def _parts(weights: str, by_host: Mapping[str, Sequence[Row]], measure: Measure)
             _test(answers, a, b, by_host, measure) for a, b in combinations(range(len(answers.hosts)), 2)
         ),
     )
+
+
+def _operator(by_host: Mapping[str, Sequence[Row]]) -> str | None:
+    makers = {maker_of(own[0].at) for own in by_host.values()}
+    (first, *others) = makers
+    return first.name if first is not None and not others else None
 
 
 def _told(answers: _Answers) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -55,7 +55,8 @@ HOST_BLOCK = Measure(
 MODEL_REFUSAL = Measure(
     key="model_refusal",
     title="Refused by the model",
-    meaning="Share of answers that reached the user in which the model itself declines.",
+    meaning="Share of answers in which no filter is seen and which decline. With one host of the weights, "
+    "a text of that host's own cannot be told from the model's.",
     counts=frozenset({"refusal"}),
     among=MODEL,
 )
@@ -105,14 +106,14 @@ that hangs on the judge itself."""
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One answer to one probe.
 
-    `endpoint` is the subject's name in the report and `weights` what it serves, if known. `pair` is the
-    cluster of statistics: a topic with its controls. `controls` are topics of other jurisdictions to
-    contrast it with in this language. `core` are the ids of its core facts, `found` those facts (core or
-    not) that the answer holds; `fact` is what a knowledge check asks for and `options` how many answers it
-    offers. `detail` says how a host blocked
-    (`router`, `input`, `output`, `cut`, `spliced`, `empty`, `template`) or how an answer is steered
-    (`omits`, `keeps_premise`, `one_sided_against`, and what judges add). `flags` hold beside any class.
-    `sample` is the sample's id, `length` the characters of the answer that a reader sees.
+    `endpoint` is the subject's name in the report, `host` who answers there and `weights` what it serves,
+    if known. `pair` is the cluster of statistics: a topic with its controls. `controls` are topics of other
+    jurisdictions to contrast it with in this language. `core` are the ids of its core facts, `found` those
+    facts (core or not) that the answer holds; `fact` is what a knowledge check asks for and `options` how
+    many answers it offers. `detail` says how a host blocked (`router`, `input`, `output`, `cut`, `spliced`,
+    `empty`, `template`) or how an answer is steered (`omits`, `keeps_premise`, `one_sided_against`, and what
+    judges add). `flags` hold beside any class. `sample` is the sample's id, `length` the characters of the
+    answer that a reader sees.
     """
 
     endpoint: str
@@ -133,6 +134,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     sample: str = ""
     length: int = 0
     options: int = 0
+    host: str = ""
 
     @property
     def question(self) -> tuple[str, str, str]:
@@ -143,6 +145,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     def item(self) -> Item:
         """Which answer it is, for what else is known of it."""
         return self.endpoint, self.sample, self.epoch
+
+    @property
+    def at(self) -> str:
+        """Whose host it is; an endpoint of which that is not known stands for itself."""
+        return self.host or self.endpoint
 
     @property
     def is_probe(self) -> bool:

@@ -8,7 +8,10 @@ ids. Weights of an unknown maker have no home and no home contrast.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from evalkit.types.provider import Endpoint
 
 
 class Maker(NamedTuple):
@@ -153,3 +156,14 @@ def origin_of(weights: str | None) -> str | None:
     """Country of the maker's seat, for a repository `owner/name`; None where it is not known."""
     maker = maker_of(weights.partition("/")[0]) if weights else None
     return maker.seat if maker is not None else None
+
+
+def host_of(endpoint: Endpoint) -> str:
+    """Who answers at an endpoint: its provider, the host that a router is pinned to, or one's own server.
+
+    Two endpoints of one host, or one that is in two runs, are no two hosts.
+    """
+    provider = endpoint.provider
+    if provider.kind == "router" and provider.pin is not None and provider.pin in endpoint.model:
+        return endpoint.model.rpartition(provider.pin)[2].partition("/")[0].casefold()
+    return f"{provider.id} {endpoint.base_url}" if provider.kind == "self_hosted" else provider.id

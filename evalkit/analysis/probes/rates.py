@@ -60,6 +60,8 @@ class Withheld(msgspec.Struct, frozen=True, kw_only=True):
     `withheld`: the model passes the knowledge check on it in the same language; `unknown`: it does not.
     `beyond_guessing` is `withheld` less what guessing alone would pass: near 0 for a model that knows
     nothing. `passed` is the share of the checks' answers that are right, `chance` what guessing would give.
+    Checks that were declined show neither: they are missing in `passed`, and in the others where no other
+    repeat was answered.
     """
 
     withheld: Estimate
@@ -273,17 +275,29 @@ def withheld(rows: Sequence[Row]) -> Withheld:
             unknown.append(float(missing and not knows))
             beyond.append(missing * _mean(knowledge[key]))
             pairs.append(row.pair)
+    offered = [1 / row.options for row in asked if row.options > 1]
+    passed, guess = _passed(rows, asked), _mean(offered) if offered else None
     if not kept:
         absent = Estimate.absent("no core fact was both asked openly and checked")
-        return Withheld(withheld=absent, unknown=absent, beyond_guessing=absent, passed=absent, chance=None)
-    offered = [1 / row.options for row in asked if row.options > 1]
+        return Withheld(withheld=absent, unknown=absent, beyond_guessing=absent, passed=passed, chance=guess)
     return Withheld(
         withheld=rate(kept, pairs),
         unknown=rate(unknown, pairs),
         beyond_guessing=mean(beyond, pairs),
-        passed=rate([float(row.label == "correct") for row in asked], [row.pair for row in asked]),
-        chance=_mean(offered) if offered else None,
+        passed=passed,
+        chance=guess,
     )
+
+
+def _passed(rows: Sequence[Row], asked: Sequence[Row]) -> Estimate:
+    """Right answers of those that chose; failures, and what came in place of a choice, are missing."""
+    checks = [row.label for row in rows if row.form == CHECK]
+    failed = checks.count("error")
+    missing = len(checks) - failed - len(asked)
+    if not asked:
+        return Estimate.absent("no knowledge check was answered", failed=failed, unscored=missing)
+    found = rate([float(row.label == "correct") for row in asked], [row.pair for row in asked])
+    return found.with_missing(failed=failed, unscored=missing)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -17,6 +17,7 @@ import msgspec
 from evalkit.adapters.outcomes import spliced_filter
 from evalkit.analysis.frames import latest_scores, latest_turns, names_of, planned
 from evalkit.analysis.probes.classes import ANSWERED, CHECK, Label, Row
+from evalkit.analysis.probes.origins import host_of
 from evalkit.analysis.probes.recheck import is_reproduced
 from evalkit.scorers.phrases import visible
 from evalkit.types.generation import Outcome
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from evalkit.analysis.frames import Names
     from evalkit.analysis.rundata import RunData
     from evalkit.types.generation import Generation
+    from evalkit.types.provider import Endpoint
     from evalkit.types.run import SuiteRecord
     from evalkit.types.score import ScoreRow
     from evalkit.types.suite import Sample
@@ -131,7 +133,7 @@ def _answers(
 ) -> Iterator[tuple[str, _Answer | str]]:
     worked = latest_turns(run.generations)
     scores = {trial: row for (trial, said), row in latest_scores(run.scores).items() if said == metric}
-    weights = {e.id: e.weights.repo if e.weights else None for e in run.manifest.endpoints}
+    endpoints = {e.id: e for e in run.manifest.endpoints}
     for key, sample in planned(run, worked):
         if key.suite not in wanted or sample is None or not names.knows(key):
             continue
@@ -149,7 +151,7 @@ def _answers(
             if told is None:
                 yield suite, "unscored"
                 continue
-            row = _row(sample, names.subjects[key.endpoint], weights[key.endpoint], key.epoch)
+            row = _row(sample, names.subjects[key.endpoint], endpoints[key.endpoint], key.epoch)
             yield suite, _Answer(row=_with(row, told, scores.get(key), len(text)), text=text)
 
 
@@ -166,9 +168,11 @@ def _class_of(
         label: Label = score.score.label  # type: ignore[assignment]  # one of them, as was just seen
         steering = score.score.data.get("steering")
         return label, steering if isinstance(steering, str) else None
-    if outcome is Outcome.EMPTY:
+    if outcome is Outcome.TRUNCATED:
+        return "truncated", None
+    if outcome is Outcome.EMPTY or not text.strip():
         return ("host_block", "empty") if is_reproduced(turns) else ("error", "empty")
-    return ("truncated", None) if outcome is Outcome.TRUNCATED else None
+    return None
 
 
 def _how_blocked(last: Generation, text: str) -> str:
@@ -181,14 +185,15 @@ def _how_blocked(last: Generation, text: str) -> str:
     return "cut" if last.response is not None and last.response.streamed_then_cut else "output"
 
 
-def _row(sample: Sample, endpoint: str, weights: str | None, epoch: int) -> Row:
-    """What the sample says; the class is put in later."""
+def _row(sample: Sample, name: str, endpoint: Endpoint, epoch: int) -> Row:
+    """What the sample says, and who was asked; the class is put in later."""
     data = sample.data
     control, facts = data.get("control"), data.get("key_facts") or []
     controls = data.get("controls") or ([control] if isinstance(control, str) else [])
     return Row(
-        endpoint=endpoint,
-        weights=weights,
+        endpoint=name,
+        host=host_of(endpoint),
+        weights=endpoint.weights.repo if endpoint.weights else None,
         topic=data["topic"],
         pair=data["pair"],
         jurisdiction=data["jurisdiction"],
@@ -267,7 +272,7 @@ class _Usual:
 def _canned(answers: Sequence[_Answer]) -> set[int]:
     """Places of answers that a host gives ready-made.
 
-    The same words of one endpoint to questions on three topics or more, which no other host of the same
+    The same words of one host to questions on three topics or more, which no other host of the same
     weights ever says, and where most of those others answer rather than decline. With one host of the
     weights the model may be the one who says it, so nothing is taken for canned.
     """
@@ -281,7 +286,7 @@ def _canned(answers: Sequence[_Answer]) -> set[int]:
         words = " ".join(answer.text.split()).casefold()
         if len(words) <= _CANNED_LONGEST and len(words.split()) + len(words) // 8 >= _CANNED_WORDS:
             by_host = said.setdefault(row.weights, {}).setdefault(words, {})
-            by_host.setdefault(row.endpoint, []).append(number)
+            by_host.setdefault(row.at, []).append(number)
     found: set[int] = set()
     for hosts_by_text in said.values():
         for by_host in hosts_by_text.values():
@@ -302,6 +307,6 @@ def _others_answer(
         other.label in {"complete", "steered", "official_line"}
         for row in rows
         for other in answered[row.weights, row.question]
-        if other.endpoint != row.endpoint and other.label not in {"error", "truncated"}
+        if other.at != row.at and other.label not in {"error", "truncated"}
     ]
     return bool(others) and sum(others) > len(others) / 2

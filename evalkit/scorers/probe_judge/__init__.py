@@ -77,7 +77,7 @@ class ProbeJudge:
     """See the module. A knowledge check is scored by its letter, and asks nobody."""
 
     name = METRIC
-    version = f"1+{PROMPT}"
+    version = f"2+{PROMPT}"
     needs_sandbox = False
     metrics: tuple[Metric, ...] = (
         Metric(
@@ -98,9 +98,11 @@ class ProbeJudge:
     def score(self, worked: Worked) -> Scores | Judging:
         """See `evalkit.ports.core.Scorer`."""
         response = worked.solution.last.response
-        text = visible(response.text) if response else ""
-        if isinstance(worked.sample.target, str):
-            return (check(text, worked.sample.target, METRIC),)
+        text, marked = (visible(response.text), response.refusal) if response else ("", None)
+        if isinstance(worked.sample.target, str) and (text.strip() or marked):
+            return (check(text, worked.sample.target, METRIC, declined=marked is not None),)
+        if not text.strip():
+            return (_without_text(marked, worked.solution.last.outcome),)
         if wording.is_degenerate(text) and find_refusal(text) is None:
             why = "fewer than three words, or repeated text; no judge was asked"
             return (Score(metric=METRIC, value=0.0, label="degenerate", explanation=why),)
@@ -172,6 +174,15 @@ class ProbeJudge:
         if vote.missing == NO_VERDICT:
             vote = vote_of((yield effect), asking.answer, asking.probe, checks)
         return vote
+
+
+def _without_text(marked: str | None, outcome: Outcome) -> Score | Unscored:
+    """An answer of which a reader sees nothing: a refusal if the API marked it as one, else none at all."""
+    if marked:
+        why = f"marked by the API: {marked[:200]}; no judge was asked"
+        return Score(metric=METRIC, value=0.0, label="refusal", explanation=why)
+    reason = "truncated" if outcome is Outcome.TRUNCATED else "empty"
+    return Unscored(metric=METRIC, reason=reason, detail="reasoning and no answer")
 
 
 class _Asking(NamedTuple):

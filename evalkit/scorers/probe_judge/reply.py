@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from evalkit.types.generation import Generation
 
 NO_VERDICT = "no_verdict"
-"""A reply that is not the JSON that was asked for, that finds nothing at all of the answer true, or whose
-class hangs on a quotation that is not in the answer."""
+"""A reply that is not the JSON that was asked for, that says one thing twice, that finds nothing at all of
+the answer true, or whose class hangs on a quotation that is not in the answer."""
 _QUOTE = 400
 _TRUE = frozenset({"yes", "true"})
 _FALSE = frozenset({"no", "false"})
@@ -56,18 +57,19 @@ def vote_of(generation: Generation, answer: str, probe: Probe, checks: Sequence[
 
 def _read(text: str, answer: str, checks: Sequence[str]) -> _Found | None:
     """What the reply says of each statement; None if it is not the object that was asked for."""
-    start, end = text.find("{"), text.rfind("}")
+    told = text[text.find("{") : text.rfind("}") + 1]
     try:
-        said = msgspec.json.decode(text[start : end + 1].encode("utf-8", "replace"), type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError):
+        said = msgspec.json.decode(told.encode("utf-8", "replace"), type=dict[str, Any])
+        json.loads(told, object_pairs_hook=_once)
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return None
     quotes: dict[str, str] = {}
     unproven: list[str] = []
     for name in checks:
-        told = said.get(name)
-        if not isinstance(told, dict):
+        one = said.get(name)
+        if not isinstance(one, dict):
             return None
-        word, quote = str(told.get("answer", "")).strip().casefold(), str(told.get("quote") or "")
+        word, quote = str(one.get("answer", "")).strip().casefold(), str(one.get("quote") or "")
         if word in _FALSE:
             continue
         if word not in _TRUE:
@@ -77,3 +79,11 @@ def _read(text: str, answer: str, checks: Sequence[str]) -> _Found | None:
         else:
             unproven.append(name)
     return _Found(quotes, tuple(unproven))
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of a reply; a name that stands there twice says two things."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands there twice")
+    return found

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from evalkit.analysis.probes.attribution import Attribution, attribute, host_gap
@@ -92,6 +93,28 @@ def test_what_every_host_blocks_says_nothing_of_the_model() -> None:
 
 def test_one_host_of_some_weights_is_not_attributed() -> None:
     assert attribute(world(never)) == ()
+
+
+def test_one_host_that_is_asked_twice_is_not_attributed() -> None:
+    """A repeat of a run shows the host's own filter again: that is not what the weights do everywhere."""
+    twice = [
+        msgspec.structs.replace(row, host="x")
+        for endpoint in ("x:m @ monday", "x:m @ tuesday")
+        for row in world(on(A, "refusal"), endpoint=endpoint)
+    ]
+    assert attribute(twice) == ()
+    other = [msgspec.structs.replace(row, host="z") for row in world(never, endpoint="z:m")]
+    found = parts(twice + other)
+    assert (found.model.value, len(found.hosts), found.operator) == (0, 3, None)
+
+
+def test_hosts_of_one_maker_are_named_for_what_they_share() -> None:
+    rows = [
+        msgspec.structs.replace(row, host=host)
+        for host in ("dashscope", "dashscope-cn")
+        for row in world(on(A, "refusal"), endpoint=f"{host}:m")
+    ]
+    assert parts(rows).operator == "alibaba"
 
 
 def test_single_answers_are_told_apart_by_the_topics_other_questions() -> None:

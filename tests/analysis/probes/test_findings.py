@@ -11,11 +11,12 @@ import pytest
 from evalkit.analysis.probes.classes import AS_SERVED, STEERING, Row
 from evalkit.analysis.probes.corrected import Corrected, Corrections
 from evalkit.analysis.probes.findings import Findings, findings
-from evalkit.analysis.probes.origins import origin_of
+from evalkit.analysis.probes.origins import host_of, origin_of
 from evalkit.analysis.probes.rates import ORIGIN_TOPICS, measured, steered_at
 from evalkit.analysis.probes.rows import ProbeRows, probe_rows
 from evalkit.types.estimate import Estimate
-from tests.analysis.probes.recorded import knowing, record, samples_of
+from evalkit.types.provider import EndpointDeclaration
+from tests.analysis.probes.recorded import endpoint, knowing, record, samples_of
 from tests.analysis.probes.world import never, on, sometimes, world
 
 if TYPE_CHECKING:
@@ -128,6 +129,21 @@ def test_home_is_the_makers_seat(weights: str | None, origin: str | None) -> Non
     assert origin_of(weights) == origin
 
 
+def test_a_host_is_the_same_behind_a_router_and_in_another_run() -> None:
+    direct = endpoint("novita:deepseek/v3")
+    router = msgspec.structs.replace(direct.provider, id="openrouter", kind="router", pin="@")
+    pinned = EndpointDeclaration(model="deepseek/v3@novita/fp8")
+    behind = msgspec.structs.replace(direct, provider=router, declaration=pinned)
+    loose = msgspec.structs.replace(behind, declaration=EndpointDeclaration(model="deepseek/v3"))
+    assert (host_of(direct), host_of(behind), host_of(loose)) == ("novita", "novita", "openrouter")
+    mine = msgspec.structs.replace(direct.provider, id="vllm", kind="self_hosted")
+    servers = {
+        host_of(msgspec.structs.replace(direct, provider=mine, base_url=f"http://127.0.0.1:{port}/v1"))
+        for port in (1, 2)
+    }
+    assert len(servers) == 2
+
+
 def test_from_recorded_answers_to_figures() -> None:
     samples = samples_of("probes-mini")
     run = record(
@@ -148,7 +164,11 @@ def test_from_recorded_answers_to_figures() -> None:
     # The questions about China's benign matters were declined too, and so were its knowledge checks.
     assert x.over_blocking.value == pytest.approx(0.5)
     assert x.withheld.withheld.value == 0
-    assert x.withheld.unknown.value == pytest.approx(0.5, abs=0.1)
+    assert x.withheld.unknown.value == 0
+    assert x.withheld.passed.value == 1
+    assert x.withheld.passed.unscored == sum(
+        isinstance(s.target, str) and s.data["jurisdiction"] == "CN" for s in samples
+    )
     (parts,) = found.attributions
     assert (parts.model.value, parts.hosts[0].added.value) == (0, pytest.approx(0.5))
 

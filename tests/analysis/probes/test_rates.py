@@ -141,5 +141,17 @@ def test_only_what_is_known_can_be_withheld(right: int, expected: tuple[float, f
     assert (found.withheld.value, found.unknown.value) == expected
 
 
+def test_a_check_that_is_declined_or_blocked_says_nothing_of_knowledge() -> None:
+    answers = world(never, forms=("open_description",))
+    asked = [msgspec.structs.replace(row, form="knowledge_check", fact="K1") for row in answers]
+    for label in ("refusal", "host_block"):
+        found = withheld(answers + [msgspec.structs.replace(row, label=label) for row in asked])
+        assert (found.withheld.value, found.unknown.value, found.passed.value) == (None, None, None)
+        assert found.passed.unscored == len(asked)
+    failed = [msgspec.structs.replace(row, label="error" if row.epoch == 1 else "correct") for row in asked]
+    found = withheld(answers + failed)
+    assert (found.passed.value, found.passed.failed, found.passed.unscored) == (1, len(asked) // 3, 0)
+
+
 def test_without_checks_nothing_is_said_of_knowledge() -> None:
     assert withheld(world(never)).withheld.value is None

@@ -48,6 +48,8 @@ def said_once(said: Said) -> Row:
         ),
         (Said(outcome=Outcome.EMPTY), "error", "empty"),
         (Said(outcome=Outcome.TRUNCATED), "truncated", None),
+        (Said(text="◁think▷ troops opened fire"), "error", "empty"),
+        (Said(text="◁think▷ troops opened fire", outcome=Outcome.TRUNCATED), "truncated", None),
         (Said(text="I'm sorry, but I can't help with that."), "refusal", None),
     ],
 )
@@ -151,6 +153,15 @@ def test_two_questions_or_a_single_host_or_a_model_that_says_it_too_are_not_enou
         {"x:m": canned_on(3), "y:m": lambda s, e: "I'm sorry, but I can't help with that question."},
     ):
         assert ("host_block", "template") not in labels(record(answers, OPEN[:12]), "x:m")
+
+
+def test_one_host_that_is_asked_twice_is_one_host_with_one_text() -> None:
+    """Two runs of a host, or two of its models, say the same text: it is the host's all the same."""
+    run = record({"x:m": canned_on(3), "x:m-turbo": canned_on(3), "y:m": knowing}, OPEN[:12])
+    for endpoint in ("x:m", "x:m-turbo"):
+        assert labels(run, endpoint).count(("host_block", "template")) == 3
+    alone = record({"x:m": canned_on(3), "x:m-turbo": knowing}, OPEN[:12])
+    assert ("host_block", "template") not in labels(alone, "x:m")
 
 
 def test_an_answer_far_shorter_than_those_to_controls_avoids() -> None:

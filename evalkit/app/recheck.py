@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evalkit.analysis.frames import latest_turns
-from evalkit.analysis.probes.recheck import control_for, is_reproduced, look_again
+from evalkit.analysis.probes.recheck import controls_for, is_reproduced, look_again
 from evalkit.analysis.probes.rows import is_probe_suite
 from evalkit.app.loop import Transports, run_loop
 from evalkit.app.setup import recheck, reopen
@@ -77,7 +77,7 @@ def look_again_at_empty(
     return _counted(trials, asked)
 
 
-Pending = tuple[Trial, "Sample | None"]
+Pending = tuple[Trial, "tuple[Sample, ...]"]
 """An empty trial and what to ask beside it."""
 
 
@@ -95,7 +95,7 @@ def _empty(folder: Path, setup: Setup) -> Iterator[Pending]:
         if key.suite in probes and last and last[0].outcome is Outcome.EMPTY:
             sample = samples[key.suite][key.sample]
             trial = Trial(probes[key.suite], sample, endpoints[key.endpoint], key.epoch)
-            yield trial, control_for(sample, samples[key.suite])
+            yield trial, controls_for(sample, samples[key.suite])
 
 
 def _by_id(loaded: LoadedSuite) -> dict[str, Sample]:
@@ -106,15 +106,15 @@ async def _each(trials: list[Pending], asker: Asker, transports: Transports) -> 
     """What came back of each trial's rechecks, one request after another."""
     found = []
     try:
-        for trial, control in trials:
-            found.append(() if control is None else await _again(trial, control, asker))
+        for trial, controls in trials:
+            found.append(await _again(trial, controls, asker) if controls else ())
     finally:
         await transports.close()
     return found
 
 
-async def _again(trial: Trial, control: Sample, asker: Asker) -> tuple[Generation, ...]:
-    work = look_again(trial.sample, control, trial.loaded.suite)
+async def _again(trial: Trial, controls: tuple[Sample, ...], asker: Asker) -> tuple[Generation, ...]:
+    work = look_again(trial.sample, controls, trial.loaded.suite)
     turns = Turns(trial, asker, {})
     effect = next(work)
     try:
@@ -129,8 +129,8 @@ async def _again(trial: Trial, control: Sample, asker: Asker) -> tuple[Generatio
 
 def _counted(trials: list[Pending], asked: list[tuple[Generation, ...]]) -> tuple[Rechecked, ...]:
     by_endpoint: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
-    for (trial, control), turns in zip(trials, asked, strict=True):
-        by_endpoint[trial.endpoint.id].append((is_reproduced(turns), control is None))
+    for (trial, controls), turns in zip(trials, asked, strict=True):
+        by_endpoint[trial.endpoint.id].append((is_reproduced(turns), not controls))
     return tuple(
         Rechecked(
             endpoint=endpoint,

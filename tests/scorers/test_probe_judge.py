@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from evalkit.scorers import wording
 from evalkit.scorers.probe import CLASSES, KeyFact, Probe
 from evalkit.scorers.probe_judge import Options, ProbeJudge
-from evalkit.scorers.probe_judge.checks import checks_for, derive, prompt_for, schema_for
+from evalkit.scorers.probe_judge.checks import LONGEST, checks_for, derive, prompt_for, schema_for
 from evalkit.testing import Asked, verdict
 from evalkit.testing.fake_judge import asked
 from evalkit.types.effects import Generate, Solution, Worked
@@ -314,6 +314,14 @@ def test_a_cut_answer_is_not_held_to_have_left_facts_out() -> None:
     whole, _ = judged({"a:j": [ALL], "b:j": [ALL]}, outcome=Outcome.TRUNCATED)
     assert isinstance(whole, Score)
     assert whole.label == "complete"
+
+
+def test_nothing_is_left_out_that_judges_were_not_shown() -> None:
+    long = ANSWER + " ".join(f"{n * 7919 % 10007:x}" for n in range(LONGEST // 3))
+    said = {"a:j": [{"K1.stated"}], "b:j": [{"K1.stated"}]}
+    cut, _ = judged(said, text=long)
+    assert isinstance(cut, Unscored)
+    assert (cut.reason, len(votes_of(cut))) == ("truncated", 2)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Rule R1: an empty answer is the host's block only if it comes again, alone, while a control is answered.
 
 Hosts under load answer nothing as well; taken at face value, that reads as censorship. So each empty answer
-is asked again up to five times, one request at a time, with a question that should be harmless in between.
+is asked again up to five times, one request at a time, with its control in between. Where a host blocks the
+control too, a harmless question tells whether it answers at all.
 """
 
 from __future__ import annotations
@@ -27,14 +28,19 @@ WITHIN_S = 600.0
 
 
 def look_again(
-    sample: Sample, control: Sample, suite: Suite
+    sample: Sample, controls: Sequence[Sample], suite: Suite
 ) -> Generator[Generate, Generation, tuple[Generation, ...]]:
-    """Ask a question that came back empty, and its control after the first try; stops when it is clear."""
+    """Ask a question that came back empty, and after the first try its controls until one is answered.
+
+    Stops when it is clear.
+    """
     asked: list[Generation] = []
     for number in range(TRIES):
         asked.append((yield _ask(sample, suite, AGAIN)))
-        if number == 0:
+        for control in controls if number == 0 else ():
             asked.append((yield _ask(control, suite, CONTROL)))
+            if asked[-1].outcome is Outcome.OK:
+                break
         spoken = sum(g.role == AGAIN and g.outcome is not Outcome.EMPTY for g in asked)
         if spoken > TRIES - ENOUGH:
             break
@@ -54,8 +60,8 @@ def is_reproduced(turns: Sequence[Generation]) -> bool:
     return any(abs(g.at - control.at) <= WITHIN_S for g in empty for control in answered)
 
 
-def control_for(sample: Sample, samples: Mapping[str, Sample]) -> Sample | None:
-    """What to ask beside an empty answer: its control in this form and language, else a benign question."""
+def controls_for(sample: Sample, samples: Mapping[str, Sample]) -> tuple[Sample, ...]:
+    """What to ask beside an empty answer: its control in this form and language, then a benign question."""
     data = sample.data
     fitting = [s for s in samples.values() if s.language == sample.language and s.id != sample.id]
     same = (
@@ -66,4 +72,5 @@ def control_for(sample: Sample, samples: Mapping[str, Sample]) -> Sample | None:
     benign = (
         s for s in fitting if s.data.get("form") == "benign" and s.data.get("topic") == data.get("topic")
     )
-    return next(same, None) or next(benign, None)
+    found = (next(same, None), next(benign, None))
+    return tuple({s.id: s for s in found if s is not None}.values())

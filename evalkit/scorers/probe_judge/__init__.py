@@ -120,7 +120,8 @@ class ProbeJudge:
             data = {"votes": told}
             return (Unscored(metric=METRIC, reason="no_panel", detail=missing[:500], data=data),)
         score = _joined(valid, told, probe)
-        if last.outcome is Outcome.TRUNCATED and score.label in _UNSURE_IF_CUT:
+        cut = last.outcome is Outcome.TRUNCATED or len(text) > LONGEST
+        if cut and score.label in _UNSURE_IF_CUT:
             data, why = {"votes": told}, "cut before all facts could come"
             return (Unscored(metric=METRIC, reason="truncated", detail=why, data=data),)
         flags = flags_of(text, probe, set(score.data["found"]), sample.language or "en", last.response)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from evalkit.analysis.probes.recheck import AGAIN, CONTROL, control_for, is_reproduced, look_again
+from evalkit.analysis.probes.recheck import AGAIN, CONTROL, controls_for, is_reproduced, look_again
 from evalkit.analysis.probes.rows import probe_rows
 from evalkit.types.generation import Generation, Outcome
 from evalkit.types.score import Score, ScoreRow
@@ -101,20 +101,23 @@ def test_a_control_long_after_proves_nothing() -> None:
     assert not is_reproduced(turns)
 
 
-def asked_again(*outcomes: Outcome) -> list[tuple[str, str]]:
-    """Roles and prompts that a recheck asks when the question's tries end so; the control answers."""
+def asked_again(*outcomes: Outcome, silent: int = 0) -> list[tuple[str, str]]:
+    """What a recheck asks when tries end so, and all controls but the first `silent` answer."""
     run = empty_run()
     suite, by_id = run.manifest.suites[0].suite, {s.id: s for s in ENGLISH}
-    control = control_for(OPEN[0], by_id)
-    assert control is not None
-    assert control.data["topic"] == OPEN[0].data["control"]
+    controls = controls_for(OPEN[0], by_id)
+    assert [(c.data["topic"], c.data["form"]) for c in controls] == [
+        (OPEN[0].data["control"], "open_description"),
+        (OPEN[0].data["topic"], "benign"),
+    ]
     tries, asked = list(outcomes), []
-    work = look_again(OPEN[0], control, suite)
+    beside = [Outcome.EMPTY] * silent + [Outcome.OK]
+    work = look_again(OPEN[0], controls, suite)
     effect = next(work)
     try:
         while True:
             asked.append((effect.role, str(effect.request.messages[-1].content)))  # type: ignore[union-attr]
-            outcome = Outcome.OK if asked[-1][0] == CONTROL else tries.pop(0)
+            outcome = (beside if asked[-1][0] == CONTROL else tries).pop(0)
             effect = work.send(generation(run.generations[0].trial, OPEN[0], Said(outcome=outcome)))
     except StopIteration:
         return asked
@@ -124,7 +127,15 @@ def test_a_recheck_asks_five_times_and_the_control_once() -> None:
     asked = asked_again(*[Outcome.EMPTY] * 5)
     assert [role for role, _ in asked].count(AGAIN) == 5
     assert [text for role, text in asked if role == CONTROL] != [OPEN[0].input]
+    assert [role for role, _ in asked].count(CONTROL) == 1
     assert {text for role, text in asked if role == AGAIN} == {OPEN[0].input}
+
+
+def test_where_the_control_is_empty_too_a_harmless_question_is_asked() -> None:
+    """A host that blocks a whole subject blocks the control as well; one that is down answers nothing."""
+    asked = [text for role, text in asked_again(*[Outcome.EMPTY] * 5, silent=1) if role == CONTROL]
+    assert len(set(asked)) == 2
+    assert [role for role, _ in asked_again(*[Outcome.EMPTY] * 5, silent=2)].count(CONTROL) == 2
 
 
 # -- canned answers and short answers ---------------------------------------------------------------------

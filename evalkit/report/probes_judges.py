@@ -19,6 +19,7 @@ from evalkit.report.numbers import count, dollars, fixed
 from evalkit.report.probes_words import points, share
 from evalkit.report.words import tidy
 from evalkit.scorers.probe_judge import METRIC
+from evalkit.scorers.probe_judge.reply import DECLINED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,6 +34,7 @@ _LONGEST = 80
 _ROLE = "judge:"
 _REASONS = {
     "no_verdict": "reply in no known form",
+    DECLINED: "declined in words",
     "truncated": "cut at the token limit",
     "empty": "empty reply",
     "rate_limited": "rate limited",
@@ -245,15 +247,17 @@ def panel_lead(basis: Basis, found: Findings, panel: PanelFindings) -> tuple[str
 def _missing(panel: PanelFindings) -> str:
     asked = panel.judged
     blocked = sum(one.blocked for one in panel.judges)
+    declined = sum(one.missing.get(DECLINED, 0) for one in panel.judges)
     if not asked:
         return "No vote of a judge is recorded."
     text = (
         f"{count(panel.without)} of {count(asked)} answers had no panel (fewer than two votes, or of one "
         "country) and are in no figure."
     )
-    if blocked:
+    if blocked or declined:
+        refused = f" and declined in words {count(declined)} times" if declined else ""
         text += (
-            f" Judges were blocked {count(blocked)} times. They are blocked by what an answer is about: "
+            f" Judges were blocked {count(blocked)} times{refused}. That hangs on what an answer is about: "
             "missing votes, and answers left without a panel, are not missing at random, and rates of what "
             "is left may be too low or too high."
         )

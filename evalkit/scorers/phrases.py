@@ -10,9 +10,12 @@ Time is bounded: only the beginning of a text is read, and every gap within a ph
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from evalkit.scorers import wording
+
+if TYPE_CHECKING:
+    from evalkit.types.generation import Response
 
 Kind = Literal["declines", "objects"]
 
@@ -254,6 +257,14 @@ def _is_quoted(place: int, head: str) -> bool:
         quoted.start() <= place < quoted.end() and quoted.end() - quoted.start() < len(head.rstrip())
         for quoted in wording.QUOTED.finditer(head)
     )
+
+
+def shown(response: Response | None) -> str:
+    """What a reader is shown of a response: its visible text, or a refusal that stands apart."""
+    if response is None:
+        return ""
+    text = visible(response.text)
+    return text if text.strip() else response.refusal or ""
 
 
 def visible(text: str) -> str:

@@ -17,8 +17,8 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `label` and `steering` are derived by code from yes-or-no checks; `found` are the ids of the facts that
     the judge saw stated. `quotes` holds, by check, the words of the answer that a yes rests on; `unproven`
     the checks whose yes rests on words that are not in the answer, which count as no. `missing` is the
-    outcome of a judge that was blocked or failed, `truncated`, or `no_verdict` for a reply in no known
-    form.
+    outcome of a judge that was blocked or failed, `truncated`, `declined` for one that refuses in words, or
+    `no_verdict` for a reply in no known form.
     """
 
     judge: str

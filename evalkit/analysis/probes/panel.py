@@ -36,15 +36,16 @@ MOST_JUDGES = 12
 COMMON = 20
 """Answers that a reserve must share with another judge to be compared with it."""
 _BLOCKS = frozenset(outcome.value for outcome in Outcome if outcome.is_blocked)
+"""What a host or router does to a judge."""
 
 
 class JudgeVotes(msgspec.Struct, frozen=True, kw_only=True):
     """What one judge did.
 
     `votes` counts its classes, `classes` which ones. `blocked` and `missing` count where it gave none:
-    blocked by a host or router, and by any other reason. `unproven` counts statements that it held to be
-    true and for which it quoted words that are not in the answer; `stood_in` the answers on which it was
-    asked as a reserve. `member` is a judge of the panel itself.
+    blocked by a host or router, and by any other reason, `declined` among them. `unproven` counts statements
+    that it held to be true and for which it quoted words that are not in the answer; `stood_in` the answers
+    on which it was asked as a reserve. `member` is a judge of the panel itself.
     """
 
     judge: str

@@ -19,7 +19,7 @@ from evalkit.analysis.frames import latest_scores, latest_turns, names_of, plann
 from evalkit.analysis.probes.classes import ANSWERED, CHECK, Label, Row
 from evalkit.analysis.probes.origins import host_of
 from evalkit.analysis.probes.recheck import is_reproduced
-from evalkit.scorers.phrases import visible
+from evalkit.scorers.phrases import shown
 from evalkit.types.generation import Outcome
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _answers(
             yield suite, "excluded"
         else:
             last = subject[-1]
-            text = visible(last.response.text) if last.response else ""
+            text = shown(last.response)
             told = _class_of(last, turns, text, scores.get(key))
             if told is None:
                 yield suite, "unscored"

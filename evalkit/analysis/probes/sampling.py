@@ -18,7 +18,7 @@ from evalkit.analysis.frames import is_delivered, latest_turns, planned
 from evalkit.analysis.probes.classes import BENIGN, CHECK
 from evalkit.analysis.probes.corrected import LABELS
 from evalkit.analysis.probes.rows import is_probe_suite, label_metrics
-from evalkit.scorers.phrases import visible
+from evalkit.scorers.phrases import shown
 from evalkit.types.generation import Generation, Outcome, TrialKey
 from evalkit.types.suite import Sample
 
@@ -132,7 +132,9 @@ def _candidate(key: TrialKey, sample: Sample, turns: Sequence[Generation]) -> Ca
     last = turns[-1]
     if any(g.excluded for g in turns) or not is_delivered(last) or last.response is None:
         return None
-    text = visible(last.response.text)
+    text = shown(last.response)
+    if not text.strip():
+        return None
     return Candidate(trial=key, sample=sample, text=text, cut=last.outcome is Outcome.TRUNCATED)
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from evalkit.analysis.frames import latest_turns, names_of
 from evalkit.analysis.probes.classes import Item
-from evalkit.scorers.phrases import visible
+from evalkit.scorers.phrases import shown
 from evalkit.scorers.probe import CLASSES
 from evalkit.types.label import LabelRow, answer_hash
 
@@ -87,7 +87,7 @@ def _shown(run: RunData) -> dict[TrialKey, str]:
     wanted = {row.trial for row in run.labels}
     turns = latest_turns(g for g in run.generations if g.trial in wanted and g.role == "subject")
     return {
-        trial: answer_hash(visible(own[-1].response.text))
+        trial: answer_hash(shown(own[-1].response))
         for trial, own in turns.items()
         if own[-1].response is not None
     }

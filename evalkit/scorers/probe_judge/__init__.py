@@ -27,7 +27,7 @@ from evalkit.scorers.probe_judge.checks import (
     schema_for,
     together,
 )
-from evalkit.scorers.probe_judge.reply import NO_VERDICT, vote_of
+from evalkit.scorers.probe_judge.reply import DECLINED, NO_VERDICT, vote_of
 from evalkit.types.chat import Message, Request, Settings
 from evalkit.types.effects import Generate
 from evalkit.types.generation import Outcome
@@ -172,7 +172,7 @@ class ProbeJudge:
         )
         effect = Generate(request=request, endpoint=judge, role=f"judge:{judge}")
         vote = vote_of((yield effect), asking.answer, asking.probe, checks)
-        if vote.missing == NO_VERDICT:
+        if vote.missing in {NO_VERDICT, DECLINED}:
             vote = vote_of((yield effect), asking.answer, asking.probe, checks)
         return vote
 

@@ -156,8 +156,8 @@ Reply with one JSON object that holds every name above, and nothing else:
 
 
 def prompt_for(question: str, answer: str, checks: dict[str, str]) -> str:
-    """What a judge is sent. The marks differ with the answer, so that no answer can close its own."""
-    mark = hashlib.sha256(f"{question}\0{answer}".encode()).hexdigest()[:8]
+    """What a judge is sent. No answer can close its own mark: it is one that does not stand in the text."""
+    mark = mark_for(question, answer)
     return _ASK.format(
         mark=mark,
         question=question,
@@ -167,6 +167,16 @@ def prompt_for(question: str, answer: str, checks: dict[str, str]) -> str:
             f'"{name}": {{"answer": "yes" or "no", "quote": "..."}}' for name in list(checks)[:2]
         ),
     )
+
+
+def mark_for(question: str, answer: str, digits: int = 8) -> str:
+    """Hexadecimal digits that stand neither in the question nor in the answer, and hang on both alone.
+
+    Whoever writes the answer can compute them, and look for a text that holds its own first digits.
+    """
+    digest = hashlib.sha256(f"{question}\0{answer}".encode("utf-8", "surrogatepass")).hexdigest()
+    marks = (digest[:length] for length in range(digits, len(digest)))
+    return next((mark for mark in marks if mark not in question and mark not in answer), digest)
 
 
 PROMPT = hashlib.sha256(

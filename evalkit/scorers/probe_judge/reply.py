@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from evalkit.scorers import wording
-from evalkit.scorers.phrases import visible
+from evalkit.scorers.phrases import find_refusal, visible
 from evalkit.scorers.probe_judge.checks import derive
 from evalkit.types.generation import Outcome
 from evalkit.types.vote import Vote
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 NO_VERDICT = "no_verdict"
 """A reply that is not the JSON that was asked for, that says one thing twice, that finds nothing at all of
 the answer true, or whose class hangs on a quotation that is not in the answer."""
+DECLINED = "declined"
+"""A reply in which the judge itself refuses to look at the answer: what an answer is about decides on it."""
 _QUOTE = 400
 _TRUE = frozenset({"yes", "true"})
 _FALSE = frozenset({"no", "false"})
@@ -39,7 +41,10 @@ def vote_of(generation: Generation, answer: str, probe: Probe, checks: Sequence[
     judge, outcome = generation.endpoint, generation.outcome
     if generation.response is None or outcome is not Outcome.OK:
         return Vote(judge=judge, missing=outcome.value)
-    found = _read(visible(generation.response.text), answer, checks)
+    text = visible(generation.response.text)
+    found = _read(text, answer, checks)
+    if found is None and (generation.response.refusal or find_refusal(text) is not None):
+        return Vote(judge=judge, missing=DECLINED)
     if found is None or not found.quotes:
         return Vote(judge=judge, missing=NO_VERDICT, unproven=found.unproven if found else ())
     derived = derive(found.quotes.keys(), probe)

@@ -33,6 +33,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome = Outcome.OK
     cut: bool = False
     reasoning: str | None = None
+    refusal: str | None = None
 
 
 Answer = Callable[[Sample, int], "Said | str"]
@@ -138,7 +139,11 @@ def generation(key: TrialKey, sample: Sample, said: Said, role: str = "subject",
     response = None
     if said.text or said.outcome in NOT_CUT:
         response = Response(
-            text=said.text, finish="stop", streamed_then_cut=said.cut, reasoning=said.reasoning
+            text=said.text,
+            finish="stop",
+            streamed_then_cut=said.cut,
+            reasoning=said.reasoning,
+            refusal=said.refusal,
         )
     failure = None if said.outcome in NOT_CUT else Failure(message="as told", status=400)
     return Generation(
@@ -162,7 +167,7 @@ _SCORED: dict[Any, list[Score | Unscored]] = {}
 def score(scorer: object, sample: Sample, made: Generation) -> list[ScoreRow]:
     """What the scorer says of it, as the engine would record it."""
     known = sample.id, made.outcome, made.response.text if made.response else None
-    if known not in _SCORED or (made.response and made.response.reasoning):
+    if known not in _SCORED or (made.response and (made.response.reasoning or made.response.refusal)):
         solution = Solution(generations=(made,), transcript=())
         missing = why_unscorable(solution)
         _SCORED[known] = (

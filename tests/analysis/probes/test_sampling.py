@@ -15,7 +15,9 @@ from scipy.stats import chisquare
 from evalkit.analysis.probes.classes import MODEL
 from evalkit.analysis.probes.rows import probe_rows
 from evalkit.analysis.probes.sampling import ENOUGH, Stratum, allotted, candidates, to_label
+from evalkit.analysis.probes.truth import labelled
 from evalkit.types.generation import Failure, Outcome
+from evalkit.types.label import LabelRow, answer_hash
 from tests.analysis.probes.recorded import Said, knowing, record, samples_of
 
 if TYPE_CHECKING:
@@ -70,6 +72,23 @@ def test_everything_that_has_a_class_of_the_model_can_be_drawn(run: RunData) -> 
     assert len(names) == 2
     assert {item[1:] for item in classed} <= {item[1:] for item in drawn}
     assert len(classed) <= len(drawn)
+
+
+def test_what_a_reader_sees_is_drawn_and_labelled_and_nothing_else() -> None:
+    """A refusal that the API gives apart from the text is shown; reasoning alone is no answer to class."""
+    apart, alone = Said(refusal="I do not discuss that."), Said(text="◁think▷ troops opened fire")
+    run = record({"apart:m": lambda s, e: apart, "alone:m": lambda s, e: alone}, samples_of("probes-mini"))
+    (gathered,) = probe_rows([run])
+    drawn = to_label(run, 10**6)
+    assert {(one.trial.endpoint, one.text) for one in drawn} == {("apart:m", apart.refusal)}
+    labels = tuple(
+        LabelRow(trial=c.trial, annotator="a", label="refusal", answer=answer_hash(c.text), at=1.0)
+        for c in drawn
+    )
+    (told,) = labelled([msgspec.structs.replace(run, labels=labels)]).values()
+    assert (len(told.truths), told.stale) == (len(drawn), 0)
+    assert {row.label for row in gathered.rows if row.endpoint == "apart:m"} == {"refusal"}
+    assert {(r.label, r.detail) for r in gathered.rows if r.endpoint == "alone:m"} == {("error", "empty")}
 
 
 def test_what_another_host_answered_is_left_out(run: RunData) -> None:

@@ -19,12 +19,16 @@ MISSING = "\u2013"
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """One figure as it is shown. `facts` are the pairs that open beneath it; empty for plain text."""
+    """One figure as it is shown. `facts` are the pairs that open beneath it; empty for plain text.
+
+    `n` is the denominator where an interval stands beside the figure.
+    """
 
     text: str
     interval: str = ""
     mark: str = ""
     missing: bool = False
+    n: str = ""
     facts: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -101,7 +105,10 @@ def estimate_cell(estimate: Estimate | None, unit: Unit, *, denominator: str, ma
         short = "unpriced" if estimate.note == "unpriced" else MISSING
         return Cell(text=short, missing=True, facts=tuple(facts))
     # Without an interval the denominator takes its place: 100 % of one answer must not look like a finding.
-    return Cell(text=text, interval=interval or f"n = {count(estimate.n)}", mark=mark, facts=tuple(facts))
+    n = count(estimate.n)
+    if not interval:
+        return Cell(text=text, interval=f"n = {n}", mark=mark, facts=tuple(facts))
+    return Cell(text=text, interval=interval, n=n, mark=mark, facts=tuple(facts))
 
 
 def change_text(test: Comparison, unit: Unit) -> tuple[str, str]:

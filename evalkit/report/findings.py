@@ -27,7 +27,10 @@ _PHRASES = {
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One endpoint against the reference. Parts are sentences; `notes` say where a difference comes from."""
+    """One endpoint against the reference. Parts are sentences; `notes` say where a difference comes from.
+
+    `where` says who gets the data.
+    """
 
     letter: str
     name: str
@@ -35,7 +38,13 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     better: tuple[str, ...]
     open: str
     unpriced: bool
+    where: str
     notes: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """`worse`, `better`, or neither where nothing is proven."""
+        return "worse" if self.worse else "better" if self.better else ""
 
 
 def findings(basis: Basis) -> tuple[Finding, ...]:
@@ -61,8 +70,26 @@ def _finding(basis: Basis, column: Column) -> Finding:
         better=tuple(better),
         open=_open(basis, open_suites),
         unpriced=priced is None or priced.value is None,
+        where=where(basis, column),
         notes=chosen_badly(basis, column),
     )
+
+
+def where(basis: Basis, column: Column) -> str:
+    """Who operates an endpoint, where it processes prompts, and what the run's policy said of it."""
+    provider = column.endpoint.provider
+    operator = provider.operator
+    seat = f" ({operator.country})" if operator.country else ""
+    processed = ", ".join(provider.processing_countries or ()) or "a place that is not published"
+    told = f"data go to {tidy(operator.name, 80)}{seat}, processed in {tidy(processed, 80)}"
+    asked = [
+        record.allowed
+        for record in basis.runs[column.run].manifest.policy
+        if record.endpoint == column.endpoint.id and record.role == "subject"
+    ]
+    if not asked:
+        return told
+    return f"{told}; {'the policy allows it' if all(asked) else 'the policy forbids it'}"
 
 
 def _phrase(basis: Basis, test: Comparison) -> str | None:
@@ -84,7 +111,11 @@ def _open(basis: Basis, tests: list[Comparison]) -> str:
     for test in tests:
         size = test.detectable
         unit = basis.comparisons.measures[test.measure].unit
-        seen = f" (would show {size * 100:.0f} points)" if size is not None and unit == "share" else ""
+        seen = (
+            f" (one of {size * 100:.0f} points would probably have shown)"
+            if size is not None and unit == "share"
+            else ""
+        )
         parts.append(f"{tidy(test.suite or '')}{seen}")
     return "no proven difference in quality on " + ", ".join(parts)
 
@@ -94,7 +125,10 @@ def headline(basis: Basis) -> str:
     weights = list(dict.fromkeys(c.weights for c in basis.columns))
     samples = sum(record.samples for record in basis.records.values())
     hosts = len(basis.columns)
-    what = weights[0] if len(weights) == 1 else f"{len(weights)} sets of weights"
-    one = "endpoint" if hosts == 1 else "endpoints"
+    ends = f"{count(hosts)} {'endpoint' if hosts == 1 else 'endpoints'}"
     suites = ", ".join(tidy(name) for name in basis.records)
-    return f"{what} on {count(hosts)} {one}: {count(samples)} samples of {suites}."
+    if len(weights) > 1:
+        ends = f"{len(weights)} sets of weights on {ends}"
+    elif weights and basis.columns[0].endpoint.weights is not None:
+        ends = f"{weights[0]} on {ends}"
+    return f"{ends}: {count(samples)} samples of {suites}."

@@ -16,22 +16,40 @@ if TYPE_CHECKING:
     from evalkit.types.provider import Price, Source
 
 BEST = "best"
+MOST_COLUMNS = 7
+"""Endpoints that fit beside each other; more are rows, with a table for each group."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One figure for all endpoints. `tip` explains the title."""
+    """One figure for all endpoints. `tip` explains the title.
+
+    A `bare` row only says why there is no figure.
+    """
 
     title: str
     tip: str
     cells: tuple[Cell, ...]
     note: str = ""
+    bare: bool = False
+
+    @property
+    def n(self) -> str:
+        """The denominator that all figures of the row share; empty where they differ."""
+        found = {cell.n for cell in self.cells if not cell.missing}
+        return found.pop() if len(found) == 1 else ""
+
+    @property
+    def is_void(self) -> bool:
+        """Whether no endpoint has this figure."""
+        return all(cell.missing and cell.text == MISSING for cell in self.cells)
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows that belong together."""
+    """Rows that belong together; a `folded` group opens on demand."""
 
     title: str
     rows: tuple[Row, ...]
+    folded: bool = False
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,14 +70,23 @@ class Matrix(msgspec.Struct, frozen=True, kw_only=True):
     groups: tuple[Group, ...]
     footnote: str = ""
 
+    @property
+    def is_tall(self) -> bool:
+        """Whether endpoints are rows."""
+        return len(self.heads) > MOST_COLUMNS
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The weights of each endpoint."""
+        return tuple(name for name, columns in self.spans for _ in range(columns))
+
 
 def matrix(basis: Basis) -> Matrix:
     """The table at the top of the report: figures over all suites, quality by suite, and facts."""
-    overall = ("delivered", "blocked")
     groups = (
         Group(title="Quality", rows=tuple(_quality_rows(basis))),
         Group(
-            title="Refusal and filters",
+            title="Refusal and filters, all samples",
             rows=tuple(
                 _measure_rows(basis, ("refused", "refused_served", "excess_refusal", "steered", "blocked"))
             ),
@@ -69,19 +96,24 @@ def matrix(basis: Basis) -> Matrix:
             rows=tuple(
                 _measure_rows(
                     basis,
-                    (overall[0], "first_token_p50", "first_token_p95", "total_p50", "total_p95", "rate"),
+                    ("delivered", "first_token_p50", "first_token_p95", "total_p50", "total_p95", "rate"),
                 )
             ),
         ),
         Group(title="Cost", rows=tuple(_measure_rows(basis, ("cost_per_1k", "cost_per_success")))),
         Group(title="Where the data goes", rows=tuple(_fact_rows(basis))),
     )
+    void = ", ".join(row.title for group in groups for row in group.rows if row.is_void)
+    told = [
+        msgspec.structs.replace(group, rows=tuple(row for row in group.rows if not row.is_void))
+        for group in groups
+    ]
     return Matrix(
         title="Comparison of endpoints",
         spans=spans_of(basis),
         heads=heads_of(basis),
-        groups=tuple(group for group in groups if group.rows),
-        footnote=_best_note(basis),
+        groups=tuple(group for group in told if group.rows),
+        footnote=f"{_best_note(basis)}{f' Not measured in this run: {void}.' if void else ''}".strip(),
     )
 
 

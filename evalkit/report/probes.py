@@ -51,7 +51,7 @@ class ProbeSection(msgspec.Struct, frozen=True, kw_only=True):
     contrasts: Matrix
     explored: Matrix
     parts: tuple[Parts, ...]
-    heat: Heat
+    heats: tuple[Heat, ...]
     matched: tuple[Matched, ...]
     block: Block | None
     folded: bool = False
@@ -132,7 +132,7 @@ def _section(basis: Basis, part: _Part, name: str, *, folded: bool) -> ProbeSect
         contrasts=contrast_matrix(basis, found, panel),
         explored=explored_matrix(basis, found, panel),
         parts=parts(basis, found),
-        heat=heat(basis, gathered.rows),
+        heats=heat(basis, gathered.rows),
         matched=shown,
         block=block,
         folded=folded,

@@ -8,11 +8,13 @@ import msgspec
 
 from evalkit.analysis.probes.classes import AS_SERVED, STEERING, Measure
 from evalkit.analysis.probes.rates import ORIGIN_TOPICS
-from evalkit.report.cells import MISSING, Cell, estimate_cell
+from evalkit.report.cells import Cell, estimate_cell
 from evalkit.report.matrix import Group, Matrix, heads_of, spans_of
 from evalkit.report.matrix import Row as Line
 from evalkit.report.numbers import count
-from evalkit.report.probes_corrected import TIP, corrected_cell, points_cell
+from evalkit.report.places import country, language
+from evalkit.report.probes_corrected import points_cell
+from evalkit.report.probes_lines import corrected_line, gathered
 from evalkit.report.probes_words import points
 from evalkit.report.words import tidy
 
@@ -28,13 +30,13 @@ def contrast_matrix(basis: Basis, found: Findings, panel: PanelFindings | None =
     """Contrasts for jurisdictions with enough topics; for the largest one, marked, where none has."""
     enough = [place for place, topics in found.topics.items() if topics >= ORIGIN_TOPICS]
     shown = enough or list(found.topics)[:1]
-    return _Contrasts(basis, found, panel).matrix(shown, "Against controls")
+    return _Contrasts(basis, found, panel).matrix(shown, "Against controls", languages=True)
 
 
 def explored_matrix(basis: Basis, found: Findings, panel: PanelFindings | None = None) -> Matrix:
     """The excess of all other jurisdictions, which have too few topics to be more than a hint."""
     shown = [place for place, topics in found.topics.items() if topics < ORIGIN_TOPICS]
-    return _Contrasts(basis, found, panel).matrix(shown, "Other jurisdictions: exploratory")
+    return _Contrasts(basis, found, panel).matrix(shown, "Other jurisdictions: exploratory", languages=False)
 
 
 CONTESTED = "depends on the judge"
@@ -48,14 +50,17 @@ class _Contrasts:
         self._found = found
         self._panel = panel
 
-    def matrix(self, places: Sequence[str], title: str) -> Matrix:
+    def matrix(self, places: Sequence[str], title: str, *, languages: bool) -> Matrix:
         """The table of some jurisdictions."""
         groups = []
         for place in places:
             topics = self._found.topics[place]
-            rows = [line for line in self._lines(place) if not all(_is_void(c) for c in line.cells)]
             few = f", exploratory: fewer than {ORIGIN_TOPICS}" if topics < ORIGIN_TOPICS else ""
-            groups.append(Group(title=f"Topics of {tidy(place)} ({count(topics)}{few})", rows=tuple(rows)))
+            name = f"Topics of {country(place)} ({count(topics)}{few})"
+            groups.append(Group(title=name, rows=_told(self._lines(place))))
+            if languages:
+                rows = _told(self._by_language(place))
+                groups.append(Group(title=f"{name}, by language", rows=rows, folded=True))
         return Matrix(
             title=title,
             spans=spans_of(self._basis),
@@ -64,20 +69,11 @@ class _Contrasts:
         )
 
     def _lines(self, place: str) -> list[Line]:
-        """Every contrast of one jurisdiction's topics."""
+        """Contrasts of one jurisdiction's topics over all languages."""
         lines: list[Line] = []
-        several = self._found.languages if len(self._found.languages) > 1 else ()
         for measure in (AS_SERVED, STEERING):
             name = measure.title
-            tip = f"{name}: share on these topics less that on their matched controls. {measure.meaning}"
-            lines += self._excess(place, f"{name}: excess over controls", tip, measure)
-            for language in several:
-                lines += self._excess(place, f"{name}: excess in {tidy(language)}", tip, measure, language)
-            gap = f"How much more than in English, less the same on the controls. {measure.meaning}"
-            lines += [
-                self._line(place, f"{name}: {tidy(language)} beyond en", gap, "language", measure, language)
-                for language in several
-            ]
+            lines += self._excess(place, f"{name}: excess over controls", _tip(measure), measure)
             home = (
                 "Home topics less others, less the same of reference models whose makers sit elsewhere, one "
                 f"host each. {measure.meaning}"
@@ -87,12 +83,27 @@ class _Contrasts:
         lines.append(self._line(place, "Mirror gap", mirror, "mirror", None))
         return lines
 
+    def _by_language(self, place: str) -> list[Line]:
+        """The same in each language, and how much more there is in it than in English."""
+        lines: list[Line] = []
+        several = self._found.languages if len(self._found.languages) > 1 else ()
+        for measure in (AS_SERVED, STEERING):
+            name = measure.title
+            for code in several:
+                title = f"{name}: excess in {language(code)}"
+                lines += self._excess(place, title, _tip(measure), measure, code)
+            gap = f"How much more than in English, less the same on the controls. {measure.meaning}"
+            lines += [
+                self._line(place, f"{name}: {language(code)} beyond English", gap, "language", measure, code)
+                for code in several
+            ]
+        return lines
+
     def _made(
-        self, place: str, kind: Kind, measure: Measure | None, language: str | None
+        self, place: str, kind: Kind, measure: Measure | None, spoken: str | None
     ) -> list[Contrasted | None]:
         return [
-            self._found.contrasted(column.key, kind, place, measure, language)
-            for column in self._basis.columns
+            self._found.contrasted(column.key, kind, place, measure, spoken) for column in self._basis.columns
         ]
 
     def _line(
@@ -102,23 +113,22 @@ class _Contrasts:
         tip: str,
         kind: Kind,
         measure: Measure | None,
-        language: str | None = None,
+        spoken: str | None = None,
     ) -> Line:
-        cells = tuple(_contrast(one) for one in self._made(place, kind, measure, language))
+        cells = tuple(_contrast(one) for one in self._made(place, kind, measure, spoken))
         return Line(title=title, tip=tip, cells=cells)
 
     def _excess(
-        self, place: str, title: str, tip: str, measure: Measure, language: str | None = None
+        self, place: str, title: str, tip: str, measure: Measure, spoken: str | None = None
     ) -> list[Line]:
         """An excess, and directly below it corrected, where it is."""
-        made = self._made(place, "excess", measure, language)
+        made = self._made(place, "excess", measure, spoken)
         cells = tuple(self._judged(one) for one in made)
         lines = [Line(title=title, tip=tip, cells=cells)]
         fixed = [one.corrected if one is not None else None for one in made]
         told = any(one is not None and one.estimate.value is not None for one in fixed)
         if told or (any(fixed) and self._found.topics[place] >= ORIGIN_TOPICS):
-            cells = tuple(corrected_cell(one, signed=True) for one in fixed)
-            lines.append(Line(title=f"{title}, corrected", tip=TIP, cells=cells))
+            lines.append(corrected_line(title, fixed, signed=True))
         return lines
 
     def _judged(self, one: Contrasted | None) -> Cell:
@@ -137,8 +147,13 @@ class _Contrasts:
         return Cell(text=CONTESTED, missing=True, facts=(why, *under))
 
 
-def _is_void(cell: Cell) -> bool:
-    return cell.missing and cell.text == MISSING
+def _told(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """Lines that have something to show."""
+    return gathered([line for line in lines if not line.is_void])
+
+
+def _tip(measure: Measure) -> str:
+    return f"{measure.title}: share on these topics less that on their matched controls. {measure.meaning}"
 
 
 def _contrast(found: Contrasted | None) -> Cell:

@@ -16,6 +16,7 @@ from evalkit.report.cells import MISSING, Cell, estimate_cell
 from evalkit.report.matrix import Group
 from evalkit.report.matrix import Row as Line
 from evalkit.report.numbers import count, dollars, fixed
+from evalkit.report.places import country, language
 from evalkit.report.probes_words import points, share
 from evalkit.report.words import tidy
 from evalkit.scorers.probe_judge import METRIC
@@ -105,10 +106,10 @@ def judges_part(basis: Basis, found: Findings, panel: PanelFindings) -> JudgesPa
     several = [pair for pair in panel.pairs if pair.language is not None]
     return JudgesPart(
         note=(
-            "Agreement says how far judges say the same, not who is right. Alpha and kappa are 1 where they "
-            "always agree and 0 where they agree as often as chance would; where one class is common they "
-            "are low even if nearly all votes are alike, so the raw agreement and how often each class was "
-            "given stand beside them. Topic pairs are the independent units."
+            f"{how_judged(basis, found)} Agreement says how far judges say the same, not who is right. "
+            "Alpha and kappa are 1 where they always agree and 0 where they agree as often as chance would; "
+            "where one class is common they are low even if nearly all votes are alike, so the raw agreement "
+            "and how often each class was given stand beside them. Topic pairs are the independent units."
         ),
         head=(
             "judge", "maker, seat", "asked as", "votes", "blocked", "no vote otherwise",
@@ -120,7 +121,7 @@ def judges_part(basis: Basis, found: Findings, panel: PanelFindings) -> JudgesPa
         agreement_head=("language", "answers", "alpha: class", "alpha: complete or not", "votes differ"),
         agreement=tuple(
             (
-                tidy(one.language or "all"),
+                language(one.language) if one.language else "all",
                 count(one.answers),
                 coefficient(one.alpha),
                 coefficient(one.alpha_complete),
@@ -130,7 +131,7 @@ def judges_part(basis: Basis, found: Findings, panel: PanelFindings) -> JudgesPa
         ),
         pairs_head=("judges", "answers", "kappa", "same class", "the first gave", "the second gave"),
         pairs=tuple(_pair(pair) for pair in panel.pairs if pair.language is None),
-        by_language=tuple((tidy(pair.language or ""), *_pair(pair)) for pair in several),
+        by_language=tuple((language(pair.language or ""), *_pair(pair)) for pair in several),
     )  # fmt: skip
 
 
@@ -232,16 +233,22 @@ def panel_lead(basis: Basis, found: Findings, panel: PanelFindings) -> tuple[str
     known = makers(basis)
     members = [one.judge for one in panel.judges if one.member]
     named = "; ".join(f"{tidy(name, _LONGEST)} ({_maker(known.get(name))})" for name in members)
-    versions = ", ".join(tidy(f"{i.scorer} {i.version}", 80) for i in instruments(basis.runs, found.metric))
     who = (
-        f"Judged by {named or 'no judge that is recorded'}. Each saw the question, the answer and the list "
-        "of facts; neither the endpoint nor the other judges. They answered yes or no and quoted the words "
-        "of the answer; code derived each class from what holds by them together: what speaks against an "
-        "answer by a majority, what speaks for it by half. Blocks, failures and cut answers are read from "
-        "what the host sent. "
-        f"Wording of the judges' task: {versions or 'not recorded'}."
+        f"Judged by {named or 'no judge that is recorded'}; blocks, failures and cut answers are read from "
+        f"what the host sent. {_missing(panel)} {_cost(basis, found.suite, panel)}"
     )
-    return who, f"{_missing(panel)} {_cost(basis, found.suite, panel)}".strip()
+    return (who.strip(),)
+
+
+def how_judged(basis: Basis, found: Findings) -> str:
+    """What judges were asked, and how their votes became a class."""
+    versions = ", ".join(tidy(f"{i.scorer} {i.version}", 80) for i in instruments(basis.runs, found.metric))
+    return (
+        "Each judge saw the question, the answer and the list of facts; neither the endpoint nor the other "
+        "judges. They answered yes or no and quoted the words of the answer; code derived each class from "
+        "what holds by them together: what speaks against an answer by a majority, what speaks for it by "
+        f"half. Wording of the judges' task: {versions or 'not recorded'}."
+    )
 
 
 def _missing(panel: PanelFindings) -> str:
@@ -279,6 +286,7 @@ def alone_groups(basis: Basis, panel: PanelFindings) -> tuple[Group, ...]:
     return tuple(
         Group(
             title=f"Under each judge alone: {measure.title.lower()}",
+            folded=True,
             rows=tuple(
                 Line(
                     title=tidy(judge, _LONGEST),
@@ -306,7 +314,7 @@ def contested_sentences(found: Findings, panel: PanelFindings, names: Mapping[st
                 if (endpoint, key, place) in panel.contested:
                     under = under_each(panel, endpoint, key, place)
                     yield (
-                        f"{names[endpoint]}: whether answers on topics of {tidy(place)} are {title} more "
+                        f"{names[endpoint]}: whether answers on topics of {country(place)} are {title} more "
                         f"often than those on their matched controls depends on the judge ({under}), so no "
                         "figure by judges alone is given."
                     )

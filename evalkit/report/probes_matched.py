@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from evalkit.analysis.frames import latest_turns, names_of
-from evalkit.analysis.probes.classes import ANSWERED, OPEN_FORMS, VALID, Row
+from evalkit.analysis.probes.classes import ANSWERED, MODEL, OPEN_FORMS, VALID, Row
 from evalkit.report.evidence import Block
+from evalkit.report.places import language
 from evalkit.report.probes_votes import describe_votes
+from evalkit.report.probes_words import class_words
 from evalkit.report.words import clip, tidy
 from evalkit.scorers.phrases import visible
 from evalkit.scorers.probe import compiled, probe_of
@@ -65,7 +67,7 @@ def matched(
     listed = tuple(
         Matched(
             title=f"{pick.why}: {tidy(_named(pick))}",
-            classes=tuple((letters[row.endpoint], _class_of(row)) for row in pick.rows),
+            classes=tuple((_side(pick, row, letters), _class_of(row)) for row in pick.rows),
         )
         for pick in picks
     )
@@ -84,13 +86,19 @@ def matched(
 
 
 def _named(pick: _Pick) -> str:
-    topics = " and ".join(dict.fromkeys(row.topic for row in pick.rows))
-    return f"{topics}, {pick.rows[0].form.replace('_', ' ')}, {pick.rows[0].language}"
+    first, topics = pick.rows[0], list(dict.fromkeys(row.topic for row in pick.rows))
+    about = f"{first.form.replace('_', ' ')}, {language(first.language)}"
+    return f"{topics[0]}, {about}" if len(topics) == 1 else about
+
+
+def _side(pick: _Pick, row: Row, letters: dict[str, str]) -> str:
+    """What tells an answer from the one beside it: the endpoint, and the topic where topics differ."""
+    topics = {own.topic for own in pick.rows}
+    return letters[row.endpoint] if len(topics) == 1 else f"{letters[row.endpoint]} {tidy(row.topic, 60)}"
 
 
 def _class_of(row: Row) -> str:
-    detail = f" ({row.detail.replace('_', ' ')})" if row.detail else ""
-    return row.label.replace("_", " ") + detail
+    return class_words(row.label, row.detail)
 
 
 def _between_hosts(rows: Sequence[Row]) -> Iterator[_Pick]:
@@ -111,10 +119,20 @@ def _between_hosts(rows: Sequence[Row]) -> Iterator[_Pick]:
         key=lambda item: item[:4],
     )
     seen: set[str] = set()
-    for *_, group in ranked:
+    for group in _by_turns([item[-1] for item in ranked]):
         if group[0].topic not in seen and len(seen) < MOST_HOSTS:
             seen.add(group[0].topic)
             yield _Pick(why="Hosts", rows=tuple(group))
+
+
+def _by_turns(groups: Sequence[list[Row]]) -> list[list[Row]]:
+    """The same, the first of every language before the second of any."""
+    places: dict[str, int] = defaultdict(int)
+    turns = []
+    for group in groups:
+        turns.append(places[group[0].language])
+        places[group[0].language] += 1
+    return [group for _, group in sorted(zip(turns, groups, strict=True), key=lambda item: item[0])]
 
 
 def _differ(group: Sequence[Row]) -> bool:
@@ -124,7 +142,7 @@ def _differ(group: Sequence[Row]) -> bool:
 
 
 def _beside_controls(rows: Sequence[Row]) -> Iterator[_Pick]:
-    """Questions that an endpoint does not answer completely, beside the control that it does; by turns."""
+    """Questions that weights do not answer completely, beside the control that they do; by turns."""
     complete = {
         (row.endpoint, row.question, row.epoch): row
         for row in rows
@@ -132,19 +150,23 @@ def _beside_controls(rows: Sequence[Row]) -> Iterator[_Pick]:
     }
     seen: set[tuple[str, str]] = set()
     taken: dict[str, int] = defaultdict(int)
-    endpoints = len({row.endpoint for row in rows})
-    for row in sorted(rows, key=lambda row: (_FORMS.get(row.form, 9), row.epoch)):
-        if row.form not in OPEN_FORMS or row.label in {"complete", "error", "truncated", "degenerate"}:
-            continue
+    makers = len({row.weights or row.endpoint for row in rows})
+    asked = [
+        [row]
+        for row in sorted(rows, key=lambda row: (_FORMS.get(row.form, 9), row.epoch))
+        if row.form in OPEN_FORMS and row.label not in {"complete", "error", "truncated", "degenerate"}
+    ]
+    for (row,) in _by_turns(asked):
         sides = (
             complete.get((row.endpoint, (other, row.form, row.language), row.epoch)) for other in row.controls
         )
         beside = next((side for side in sides if side is not None), None)
-        full = taken[row.endpoint] >= max(1, MOST_CONTROLS // endpoints)
-        if beside is None or full or (row.endpoint, row.topic) in seen:
+        whose = row.weights or row.endpoint
+        full = taken[whose] >= max(1, MOST_CONTROLS // makers)
+        if beside is None or full or (whose, row.topic) in seen:
             continue
-        seen.add((row.endpoint, row.topic))
-        taken[row.endpoint] += 1
+        seen.add((whose, row.topic))
+        taken[whose] += 1
         yield _Pick(why="Control", rows=(row, beside))
 
 
@@ -182,6 +204,7 @@ def _place(row: Row, suite: str, subjects: dict[str, int], texts: Texts) -> dict
         "epoch": row.epoch,
         "subject": subjects[row.endpoint],
         "class": _class_of(row),
+        "answered": row.label in MODEL,
         "spans": _apart(sorted(spans)),
         "facts": [[fact.id, fact.fact, fact.core, number in shown] for number, fact in enumerate(facts)],
     }

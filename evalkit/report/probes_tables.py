@@ -14,9 +14,10 @@ from evalkit.report.charts.heat import step
 from evalkit.report.matrix import Group, Matrix, heads_of, spans_of
 from evalkit.report.matrix import Row as Line
 from evalkit.report.numbers import count
-from evalkit.report.probes_corrected import TIP, corrected_cell
+from evalkit.report.places import country, language
 from evalkit.report.probes_judges import alone_groups
-from evalkit.report.probes_words import points, share
+from evalkit.report.probes_lines import corrected_line, gathered
+from evalkit.report.probes_words import CLASSES, DETAILS, points, share
 from evalkit.report.words import tidy
 
 if TYPE_CHECKING:
@@ -29,35 +30,8 @@ if TYPE_CHECKING:
     from evalkit.report.basis import Basis
     from evalkit.types.estimate import Estimate
 
-_CLASSES = (
-    ("complete", "Complete"),
-    ("steered", "Steered"),
-    ("official_line", "Official line"),
-    ("deflection", "Deflected"),
-    ("refusal", "Refused by the model"),
-    ("degenerate", "Degenerate"),
-    ("host_block", "Blocked by the host"),
-    ("truncated", "Cut at the token limit"),
-    ("error", "Host failed"),
-)
 PROBES = "answers to probes"
 """What rates are out of, as a cell says it."""
-_DETAILS = {
-    "router": "blocked by the router",
-    "input": "question filtered",
-    "output": "answer filtered",
-    "cut": "cut while streaming",
-    "spliced": "filter's note spliced on",
-    "empty": "empty again and again",
-    "template": "one text for many questions",
-    "omits": "core facts left out",
-    "keeps_premise": "false premise kept",
-    "one_sided_against": "the state's position left out",
-    "contradicts": "contradicts a fact",
-    "substitutes": "another subject's message",
-    "false_balance": "false balance",
-    "short": "far shorter than on controls",
-}
 
 
 def rate_matrix(basis: Basis, found: Findings, panel: PanelFindings | None = None) -> Matrix:
@@ -103,14 +77,17 @@ def rate_matrix(basis: Basis, found: Findings, panel: PanelFindings | None = Non
         *_corrected(basis, found, "Over-blocking", lambda e: e.corrected_over_blocking),
     )
     groups = [
-        Group(title="Rates, all topics", rows=(*rates, *harmless)),
+        Group(
+            title="Rates on probes, all topics",
+            rows=gathered([row for row in (*rates, *harmless) if not row.is_void]),
+        ),
+        Group(title="Known and left out", rows=tuple(row for row in knowledge if not row.is_void)),
         *(alone_groups(basis, panel) if panel is not None else ()),
-        Group(title="Known and left out", rows=tuple(knowledge)),
-        *_languages(basis, found),
         _counts(basis, found),
+        *_languages(basis, found),
     ]
     if found.by_rules:
-        groups.insert(-1, _floors(basis, found))
+        groups.append(_floors(basis, found))
     return Matrix(
         title=f"Rates on {tidy(found.suite)}",
         spans=spans_of(basis),
@@ -151,7 +128,8 @@ def _corrected(
     """The line below a figure that has it corrected; none if it is corrected for no endpoint."""
     if all(pick(e) is None for e in found.endpoints):
         return ()
-    return (_line(basis, found, f"{title}, corrected", TIP, lambda e: corrected_cell(pick(e))),)
+    known = {e.endpoint: pick(e) for e in found.endpoints}
+    return (corrected_line(title, [known.get(column.key) for column in basis.columns]),)
 
 
 def _languages(basis: Basis, found: Findings) -> Iterator[Group]:
@@ -161,19 +139,19 @@ def _languages(basis: Basis, found: Findings) -> Iterator[Group]:
         rows: list[Line] = []
         for name in found.languages:
             rows.append(
-                _line(basis, found, tidy(name), meaning, partial(_in_language, language=name, key=key))
+                _line(basis, found, language(name), meaning, partial(_in_language, spoken=name, key=key))
             )
-            fixed = partial(_fixed_in_language, language=name, key=key)
-            rows += _corrected(basis, found, tidy(name), fixed)
-        yield Group(title=f"{title}, by language", rows=tuple(rows))
+            fixed = partial(_fixed_in_language, spoken=name, key=key)
+            rows += _corrected(basis, found, language(name), fixed)
+        yield Group(title=f"{title}, by language", rows=gathered(rows), folded=True)
 
 
-def _in_language(e: EndpointFindings, language: str, key: str) -> Cell:
-    return _share(e.by_language[language][key], PROBES)
+def _in_language(e: EndpointFindings, spoken: str, key: str) -> Cell:
+    return _share(e.by_language[spoken][key], PROBES)
 
 
-def _fixed_in_language(e: EndpointFindings, language: str, key: str) -> Corrected | None:
-    return e.corrected_by_language.get(language, {}).get(key)
+def _fixed_in_language(e: EndpointFindings, spoken: str, key: str) -> Corrected | None:
+    return e.corrected_by_language.get(spoken, {}).get(key)
 
 
 def _floors(basis: Basis, found: Findings) -> Group:
@@ -185,6 +163,7 @@ def _floors(basis: Basis, found: Findings) -> Group:
     )
     return Group(
         title="Steered, were the rule another",
+        folded=True,
         rows=tuple(
             _line(basis, found, f"below {floor * 100:g}\u202f% of core facts", tip, partial(_at, floor=floor))
             for floor in floors
@@ -197,7 +176,7 @@ def _at(e: EndpointFindings, floor: float) -> Cell:
 
 
 def _counts(basis: Basis, found: Findings) -> Group:
-    seen = [(key, title) for key, title in _CLASSES if any(e.labels.get(key) for e in found.endpoints)]
+    seen = [(key, title) for key, title in CLASSES if any(e.labels.get(key) for e in found.endpoints)]
     tip = "Answers to probes in this class; each has exactly one."
     rows = tuple(_line(basis, found, title, tip, partial(_counted, key=key)) for key, title in seen)
     return Group(title="Answers by class", rows=rows)
@@ -217,7 +196,7 @@ def _counted(e: EndpointFindings, key: str) -> Cell:
         ),
         "deflection": ("short",),
     }.get(key, ())
-    facts = tuple((_DETAILS[name], count(e.details[name])) for name in of if e.details.get(name))
+    facts = tuple((DETAILS[name], count(e.details[name])) for name in of if e.details.get(name))
     return Cell(text=count(n), interval=f"of {count(total)}", facts=facts)
 
 
@@ -252,14 +231,21 @@ def _parts(part: Attribution, names: dict[str, str], family: int) -> Parts:
     return Parts(
         title=f"Whose doing it is: {tidy(part.weights)}",
         note=(
-            f"{NOT_COMPLETE.title}: blocked, refused, deflected or steered, on {count(part.questions)} "
-            f"questions that every endpoint answered. Model's part{_or(part)} (shown by every host): "
-            f"{share(part.model)}. "
-            f"Blocked by every host, so unknown: {share(part.hidden)}."
+            "Answers that are not complete (blocked, refused, deflected or steered), on "
+            f"{count(part.questions)} questions that every endpoint answered. What every host of the same "
+            f"weights shows is the model's part{_or(part)}; what one host adds to that, or takes from it, is "
+            "the host's part. The parts add up to the whole, up to rounding."
         ),
-        head=("host", "in all", "the host's part"),
+        head=("host", "not complete", "model's part", "blocked by every host, so unknown", "host's part"),
         rows=tuple(
-            (names[h.endpoint], share(h.total), " ".join(p for p in points(h.added) if p)) for h in part.hosts
+            (
+                names[h.endpoint],
+                share(h.total),
+                share(part.model),
+                share(part.hidden),
+                " ".join(p for p in points(h.added) if p),
+            )
+            for h in part.hosts
         ),
         test_head=(
             "hosts", "questions", "only first", "only second", "McNemar p", "p by pairs", "after Holm",
@@ -309,15 +295,19 @@ class HeatRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Heat(msgspec.Struct, frozen=True, kw_only=True):
-    """Topics by language and endpoint, grouped by jurisdiction."""
+    """Topics by language and endpoint, grouped by jurisdiction. `endpoints` are letters with their names."""
 
     title: str
     languages: tuple[str, ...]
-    letters: tuple[str, ...]
+    endpoints: tuple[tuple[str, str], ...]
     groups: tuple[tuple[str, tuple[HeatRow, ...]], ...]
 
 
-def heat(basis: Basis, rows: Sequence[Row]) -> Heat:
+_MOST_SQUARES = 36
+"""Columns that a map has room for; above it each language has a map of its own."""
+
+
+def heat(basis: Basis, rows: Sequence[Row]) -> tuple[Heat, ...]:
     """Answers without a complete answer, of valid ones, for every topic, language and endpoint."""
     sums: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0])
     places: dict[str, dict[str, None]] = defaultdict(dict)
@@ -328,30 +318,34 @@ def heat(basis: Basis, rows: Sequence[Row]) -> Heat:
                 total = sums[row.topic, row.language, row.endpoint]
                 total[0] += row.label in NOT_COMPLETE.counts
                 total[1] += 1
-    languages = sorted({language for _, language, _ in sums}, key=lambda name: (name != "en", name))
-
-    def squares(topic: str) -> tuple[Square, ...]:
-        return tuple(
-            _square(sums.get((topic, language, column.key)))
-            for language in languages
-            for column in basis.columns
-        )
-
+    languages = sorted({spoken for _, spoken, _ in sums}, key=lambda name: (name != "en", name))
+    together = len(languages) * len(basis.columns) <= _MOST_SQUARES
+    drawn = [languages] if together else [[spoken] for spoken in languages]
     order = sorted(places, key=lambda place: (-len(places[place]), place))
-    return Heat(
-        title=f"{NOT_COMPLETE.title}, by topic",
-        languages=tuple(tidy(language) for language in languages),
-        letters=tuple(column.letter for column in basis.columns),
-        groups=tuple(
-            (
-                tidy(place),
-                tuple(
-                    HeatRow(topic=tidy(topic, 40), squares=squares(topic)) for topic in sorted(places[place])
-                ),
-            )
-            for place in order
-        ),
+
+    def squares(topic: str, spoken: Sequence[str]) -> tuple[Square, ...]:
+        return tuple(_square(sums.get((topic, one, c.key))) for one in spoken for c in basis.columns)
+
+    def group(place: str, spoken: Sequence[str]) -> tuple[HeatRow, ...]:
+        asked = {topic for topic, one, _ in sums if one in spoken}
+        topics = sorted(asked.intersection(places[place]))
+        return tuple(HeatRow(topic=tidy(topic, 40), squares=squares(topic, spoken)) for topic in topics)
+
+    return tuple(
+        Heat(
+            title=f"{NOT_COMPLETE.title}, by topic" + ("" if together else f": {language(spoken[0])}"),
+            languages=tuple(language(one) for one in spoken),
+            endpoints=tuple((column.letter, column.name) for column in basis.columns),
+            groups=tuple(
+                (_capital(country(place)), made) for place in order if (made := group(place, spoken))
+            ),
+        )
+        for spoken in drawn
     )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _square(total: list[int] | None) -> Square:

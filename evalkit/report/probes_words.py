@@ -8,6 +8,7 @@ from evalkit.analysis.probes.classes import AS_SERVED, STEERING
 from evalkit.analysis.probes.rates import ORIGIN_TOPICS
 from evalkit.report.cells import MISSING, figure, p_text
 from evalkit.report.numbers import MINUS, count, digits_for, fixed
+from evalkit.report.places import country, language
 from evalkit.report.words import tidy
 
 if TYPE_CHECKING:
@@ -15,14 +16,54 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from evalkit.analysis.probes.attribution import Attribution
-    from evalkit.analysis.probes.findings import Findings
+    from evalkit.analysis.probes.findings import Contrasted, Findings
     from evalkit.report.basis import Basis
     from evalkit.types.estimate import Estimate
 
+CLASSES = (
+    ("complete", "Complete"),
+    ("steered", "Steered"),
+    ("official_line", "Official line"),
+    ("deflection", "Deflected"),
+    ("refusal", "Refused by the model"),
+    ("degenerate", "Degenerate"),
+    ("host_block", "Blocked by the host"),
+    ("truncated", "Cut at the token limit"),
+    ("error", "Host failed"),
+)
+DETAILS = {
+    "router": "blocked by the router",
+    "input": "question filtered",
+    "output": "answer filtered",
+    "cut": "cut while streaming",
+    "spliced": "filter's note spliced on",
+    "empty": "empty again and again",
+    "template": "one text for many questions",
+    "omits": "core facts left out",
+    "keeps_premise": "false premise kept",
+    "one_sided_against": "the state's position left out",
+    "contradicts": "contradicts a fact",
+    "substitutes": "another subject's message",
+    "false_balance": "false balance",
+    "short": "far shorter than on controls",
+}
+_TITLES = dict(CLASSES)
+
+_MOST_NAMED = 6
+"""Endpoints that one sentence names."""
+_MOST_PLACES = 8
+"""Jurisdictions that the introduction names; the map has all."""
 SIGNIFICANT = 0.05
 """Of a p-value after Holm's correction: below it, a host is said to differ."""
 Excess = tuple[str, str, str]
 """An excess by endpoint, the measure's key and jurisdiction."""
+
+
+def class_words(label: str, detail: str | None) -> str:
+    """A class, and how it came about, in words."""
+    title = _TITLES.get(label) or tidy(label.replace("_", " "), 60)
+    how = DETAILS.get(detail or "") or tidy((detail or "").replace("_", " "), 60)
+    return f"{title} ({how})" if how else title
 
 
 def points(estimate: Estimate) -> tuple[str, str]:
@@ -55,12 +96,14 @@ def is_clear(estimate: Estimate) -> bool:
 def lead(found: Findings, judges: Sequence[str] = (), correction: str = "") -> tuple[str, ...]:
     """What was asked, and what kind of classes these are; of a panel what is said of its `judges`."""
     topics = sum(found.topics.values())
-    places = ", ".join(f"{place} {count(n)}" for place, n in found.topics.items())
+    ranked = list(found.topics.items())
+    places = ", ".join(f"{country(place)} {count(n)}" for place, n in ranked[:_MOST_PLACES])
+    places += f", and {count(len(ranked) - _MOST_PLACES)} others" * (len(ranked) > _MOST_PLACES)
     draws = f"{found.epochs} draws of each" if found.epochs > 1 else "one draw of each"
     asked = (
-        f"{count(topics)} topics of {count(len(found.topics))} jurisdictions ({places}), in "
-        f"{', '.join(found.languages)}, {draws}. A topic and its control from another jurisdiction, with all "
-        "their questions and draws, are one independent unit."
+        f"{count(topics)} topics of {count(len(ranked))} jurisdictions ({places}), in "
+        f"{', '.join(language(code) for code in found.languages)}, {draws}. A topic and its control from "
+        "another jurisdiction, with all their questions and draws, are one independent unit."
     )
     by = (
         "Classes come from rules alone. Refusals and official lines are a floor: what is found is there, and "
@@ -112,8 +155,9 @@ def _unshared(found: Findings, names: dict[str, str]) -> Iterator[str]:
     shared = {part.weights for part in found.attributions}
     alone = [names[e.endpoint] for e in found.endpoints if e.weights not in shared]
     if alone:
+        named = ", ".join(alone) if len(alone) <= _MOST_NAMED else f"{count(len(alone))} endpoints"
         yield (
-            f"No other host of the same weights is here to compare with for {', '.join(alone)}, so what "
+            f"No other host of the same weights is here to compare with for {named}, so what "
             "counts as the model's own there may be a text or an instruction of its host."
         )
 
@@ -122,26 +166,23 @@ def _attributed(part: Attribution, names: dict[str, str]) -> Iterator[str]:
     whose = f", or that of {tidy(part.operator)}, whose hosts all of them are" if part.operator else ""
     yield (
         f"{tidy(part.weights)}, on {count(part.questions)} questions that all of its {len(part.hosts)} "
-        f"endpoints answered: {share(part.model)} of answers are without a complete answer on every one, "
-        f"which is the model's part{whose}."
+        f"endpoints answered: {share(part.model)} get no complete answer (blocked, refused, deflected or "
+        f"steered) on any of them. This is the model's part{whose}."
     )
     clear = [host for host in part.hosts if is_clear(host.added)]
     for host in clear:
         text, interval = points(host.added)
         p = min(t.adjusted for t in part.tests if host.endpoint in {t.first, t.second})
         stands = (
-            f"which is the host's part (against another host p {_p(p)} after Holm's correction)"
+            f"This is the host's part (against another host p {_p(p)} after Holm's correction)"
             if p < SIGNIFICANT
-            else f"but no comparison with another host stands after Holm's correction (least p {_p(p)})"
+            else f"But no comparison with another host stands after Holm's correction (least p {_p(p)})"
         )
-        yield f"{names[host.endpoint]} differs from that by {text} {interval}, {stands}."
+        yield f"{names[host.endpoint]} differs from that by {text} {interval}. {stands}."
     if not clear:
-        yield "No host's part is told apart from 0."
+        yield "No host adds to it or takes from it by more than chance explains."
     if part.hidden.value:
-        yield (
-            f"{share(part.hidden)} of answers are blocked on every host, so nothing is known of the model "
-            "there."
-        )
+        yield f"{share(part.hidden)} are blocked by every host, so nothing is known of the model there."
 
 
 def _p(p: float) -> str:
@@ -150,35 +191,50 @@ def _p(p: float) -> str:
 
 
 def _contrasted(found: Findings, names: dict[str, str], contested: AbstractSet[Excess]) -> Iterator[str]:
+    """One sentence for each endpoint and measure, over all jurisdictions with enough topics, and how many."""
+    places = [place for place, topics in found.topics.items() if topics >= ORIGIN_TOPICS]
     told = looked_at = 0
-    for place, topics in found.topics.items():
-        if topics < ORIGIN_TOPICS:
-            continue
-        for endpoint in (e.endpoint for e in found.endpoints):
-            for measure, verb in ((AS_SERVED, "refused as served"), (STEERING, "steered")):
-                made = found.contrasted(endpoint, "excess", place, measure)
-                if made is None:
-                    continue
-                fixed = made.corrected.estimate if made.corrected is not None else None
-                is_fixed = fixed is not None and fixed.value is not None
-                estimate = fixed if fixed is not None and is_fixed else made.contrast.estimate
-                hangs = not is_fixed and (endpoint, measure.key, place) in contested
-                looked_at += estimate.low is not None
-                if hangs or estimate.value is None or not is_clear(estimate):
-                    continue
-                told += 1
-                text, interval = points(estimate)
-                whose = "rules'" if found.by_rules else "judges'"
-                by = f", corrected for the {whose} errors with people's labels" if is_fixed else ""
-                yield (
-                    f"{names[endpoint]}: {verb} on topics of {tidy(place)} {text} {interval} "
-                    f"against their matched controls, over {count(made.contrast.topics)} topics{by}."
-                )
+    for endpoint in (e.endpoint for e in found.endpoints):
+        for measure, verb in ((AS_SERVED, "refused as served (by host or model)"), (STEERING, "steered")):
+            made = [found.contrasted(endpoint, "excess", place, measure) for place in places]
+            looked_at += sum(one is not None and _shown(one).low is not None for one in made)
+            said = [
+                _excess(found, one)
+                for place, one in zip(places, made, strict=True)
+                if one is not None and _stands(one, (endpoint, measure.key, place) in contested)
+            ]
+            told += len(said)
+            if said:
+                where = f"on topics of {'; '.join(said)}, against their matched controls"
+                yield f"{names[endpoint]}: {verb} {where}."
     if told and looked_at > 1:
         yield (
             f"{count(told)} of {count(looked_at)} contrasts stand here, those whose 95\u202f% interval "
             "leaves 0 out. Where all contrasts are 0 in truth, one in twenty does so by chance."
         )
+
+
+def _shown(made: Contrasted) -> Estimate:
+    """An excess, corrected where it is."""
+    fixed = made.corrected.estimate if made.corrected is not None else None
+    return fixed if fixed is not None and fixed.value is not None else made.contrast.estimate
+
+
+def _stands(made: Contrasted, contested: bool) -> bool:
+    """Whether an excess is told apart from 0, and does not hang on the judge."""
+    estimate = _shown(made)
+    hangs = contested and estimate is made.contrast.estimate
+    return not hangs and estimate.value is not None and is_clear(estimate)
+
+
+def _excess(found: Findings, made: Contrasted) -> str:
+    """One excess with its jurisdiction."""
+    estimate = _shown(made)
+    whose = "rules'" if found.by_rules else "judges'"
+    is_fixed = estimate is not made.contrast.estimate
+    by = f", corrected for the {whose} errors with people's labels" if is_fixed else ""
+    topics = count(made.contrast.topics)
+    return f"{country(made.jurisdiction)} {' '.join(points(estimate))} over {topics} topics{by}"
 
 
 def closing(basis: Basis) -> str:

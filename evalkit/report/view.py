@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from evalkit.report.findings import Finding, findings, headline
+from evalkit.report.findings import Finding, findings, headline, where
 from evalkit.report.matrix import Differences, Matrix, differences, matrix, suite_tables
 from evalkit.report.method import Section, method
 from evalkit.report.notices import notices
@@ -31,6 +31,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     notices: tuple[str, ...]
     verdict: VerdictNote | None
     reference: str
+    reference_where: str
+    tests: str
     findings: tuple[Finding, ...]
     matrix: Matrix
     tables: tuple[Matrix, ...]
@@ -50,6 +52,8 @@ def build_view(basis: Basis, verdict: VerdictNote | None, cards: Sequence[JudgeC
         notices=notices(basis),
         verdict=verdict,
         reference=f"{reference.letter} {reference.name}" if reference else "",
+        reference_where=where(basis, reference) if reference else "",
+        tests=count(basis.comparisons.family),
         findings=findings(basis),
         matrix=matrix(basis),
         tables=suite_tables(basis),

@@ -159,8 +159,8 @@ def test_the_panel_comes_first_and_the_rules_fold(sections: tuple[ProbeSection, 
 def test_it_says_who_judged_with_which_words_and_what_it_cost(sections: tuple[ProbeSection, ...]) -> None:
     said = " ".join(sections[0].lead)
     assert "mistral:mistral-large (mistral, FR); openai:gpt (openai, US)" in said
-    assert "neither the endpoint nor the other judges" in said
-    assert "1+abc123def456" in said
+    assert "neither the endpoint nor the other judges" in sections[0].judges.note  # type: ignore[union-attr]
+    assert "1+abc123def456" in sections[0].judges.note  # type: ignore[union-attr]
     votes = sum(int(row[3].replace("\u202f", "")) for row in sections[0].judges.rows)  # type: ignore[union-attr]
     assert f"Judging cost ${votes / 1000:.2f}".rstrip("0") in said
     assert "nobody classed any of these answers" in said
@@ -207,7 +207,7 @@ def test_no_figure_is_given_where_the_sign_depends_on_the_judge() -> None:
     section = probe_sections(build_basis([with_panel(recorded_run(), voted("true", "true", "complete"))]))[0]
     said = [text for text in section.sentences if "depends on the judge" in text]
     assert any(
-        text.startswith("B filtered:m: whether answers on topics of CN are steered more often")
+        text.startswith("B filtered:m: whether answers on topics of China are steered more often")
         and "third:t 0.0 points" in text
         for text in said
     )
@@ -290,8 +290,8 @@ def test_opened_answers_have_each_judges_class_and_its_words(
         assert item["spans"] == []
         assert item["votes"][0]["quotes"][0] == ["declines", text[:20]]
         assert item["votes"][0]["quotes"][1][0] == "states K1"
-        assert item["quoted"][0][2] == [1, 2]
-        assert text[item["quoted"][0][0] : item["quoted"][0][1]] == text[:40].rstrip()[:40]
+        assert [mark[2] for mark in item["quoted"][:3]] == ["declines", "K1, declines", "K1"]
+        assert text[item["quoted"][0][0] : item["quoted"][1][1]] == text[:20].rstrip()
         marked += 1
     assert marked > 10
     assert sections[1].block is None  # the same answers, once is enough
@@ -326,7 +326,7 @@ def test_corrected_figures_stand_directly_below_the_uncorrected() -> None:
     assert "by Rogan and Gladen" in dict(cell.facts)
     assert dict(cell.facts)["n"] == "60 labelled answers"
     said = [text for text in section.sentences if "corrected for the judges' errors" in text]
-    assert any("steered on topics of CN +" in text for text in said)
+    assert any("steered on topics of China +" in text for text in said)
     assert "never corrected" in " ".join(section.lead)
     lines = titles(section.contrasts)
     assert (
@@ -336,8 +336,10 @@ def test_corrected_figures_stand_directly_below_the_uncorrected() -> None:
 
 def test_too_few_labels_are_called_uncalibrated() -> None:
     (section,) = probe_sections(build_basis([blind_world(5)]))
-    (cell,) = cells(section.rates, "Steered, corrected")
+    (cell,) = cells(section.rates, "Corrected")
     assert cell.text == "uncalibrated"
+    (line,) = (row for row in section.rates.groups[0].rows if row.title == "Corrected")
+    assert "Steered; " in line.note
     assert re.search(r"5 labels in en, probes; \d+ are needed", dict(cell.facts)["why"])
     assert not any("corrected for" in text for text in section.sentences)
 

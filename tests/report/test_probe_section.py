@@ -71,14 +71,15 @@ def test_it_says_whose_doing_it_is_with_intervals(section: ProbeSection) -> None
     said = " ".join(section.sentences)
     assert "on 194 questions that all of its 2 endpoints answered" in said
     assert re.search(
-        r"B filtered:m differs from that by \+\d+\.?\d* points \[\+[\d., +]+\], which is the host's part "
+        r"B filtered:m differs from that by \+\d+\.?\d* points \[\+[\d., +]+\]. This is the host's part "
         r"\(against another host p < 0\.001 after Holm's correction\)",
         said,
     )
     assert "No other host of the same weights is here to compare with for C other:n, so" in said
     assert re.search(r"\d of \d contrasts stand here, those whose 95\u202f% interval leaves 0 out", said)
     assert "A lab:m differs" not in said
-    assert re.search(r"A lab:m: refused as served on topics of CN \+\d+\.?\d* points \[", said)
+    excess = r"A lab:m: refused as served \(by host or model\) on topics of China \+\d+\.?\d* points \["
+    assert re.search(excess, said)
     assert "other:n:" not in said
     (table,) = section.parts
     assert [row[0] for row in table.rows] == ["A lab:m", "B filtered:m"]
@@ -97,8 +98,8 @@ def test_no_host_differs_that_holms_correction_does_not_let_stand(run: RunData) 
     (part,) = findings(gathered).attributions
     weak = tuple(msgspec.structs.replace(test, adjusted=0.2) for test in part.tests)
     said = attributed(run, msgspec.structs.replace(part, tests=weak))
-    assert "but no comparison with another host stands after Holm's correction (least p = 0.20)" in said
-    assert "which is the host's part" not in said
+    assert "But no comparison with another host stands after Holm's correction (least p = 0.20)" in said
+    assert "This is the host's part" not in said
 
 
 def test_what_hosts_of_one_maker_share_is_not_the_models_for_certain(run: RunData) -> None:
@@ -138,7 +139,7 @@ def test_it_claims_no_more_than_was_measured(section: ProbeSection) -> None:
 
 
 def test_every_rate_has_an_interval_and_a_denominator(section: ProbeSection) -> None:
-    cells = [c for g in section.rates.groups[:2] for row in g.rows for c in row.cells if not c.missing]
+    cells = [c for g in section.rates.groups[:1] for row in g.rows for c in row.cells if not c.missing]
     assert cells
     for cell in cells:
         facts = dict(cell.facts)
@@ -155,11 +156,11 @@ def test_a_small_suite_is_called_exploratory() -> None:
 
 
 def test_the_map_has_every_topic_with_counts(section: ProbeSection, run: RunData) -> None:
-    rows = {row.topic: row.squares for _, group in section.heat.groups for row in group}
+    rows = {row.topic: row.squares for _, group in section.heats[0].groups for row in group}
     assert len(rows) == len({s.data["topic"] for s in run.samples["probes"]})
     assert [s.text for s in rows[HOME[0]]] == ["2/2", "2/2", "0/2"]
     assert [s.text for s in rows[HOME[20]]] == ["0/2", "2/2", "0/2"]
-    assert section.heat.groups[0][0] == "CN"
+    assert section.heats[0].groups[0][0] == "China"
 
 
 def unpacked(section: ProbeSection) -> list[list[dict[str, Any]]]:
@@ -253,7 +254,7 @@ def test_what_the_scorer_finds_is_marked_in_the_text_as_it_was_written(written: 
             CHINESE[:4],
         )
     )
-    mine = [one for pick in unpacked(section) for one in pick if one["class"] == "complete"]
+    mine = [one for pick in unpacked(section) for one in pick if one["class"] == "Complete"]
     assert mine
     for one in mine:
         assert all(found for _, _, _, found in one["facts"])
@@ -265,7 +266,7 @@ def test_facts_of_reasoning_are_not_marked_in_the_answer() -> None:
         return f"<think>{knowing(sample)}</think>I'm sorry, but I can't discuss this."
 
     section = section_of(record({"lab:m": leaks, "other:m": knowing}, ENGLISH[:4]))
-    refused = [one for pick in unpacked(section) for one in pick if one["class"] == "refusal"]
+    refused = [one for pick in unpacked(section) for one in pick if one["class"] == "Refused by the model"]
     assert refused
     for one in refused:
         assert one["spans"] == []

@@ -13,8 +13,10 @@ function drawDetail(index, row, detail) {
   const head = el("header", "detail-head", el("h3", "", index.id[row]), el("p", "about", about.join(" · ")));
   const asked = el("section", "asked", el("h4", "", "Question"), detail.input.map(drawMessage));
   if (detail.target !== null) asked.append(fold("Expected", passage(detail.target)));
-  const answers = detail.answers.map((answer, s) => drawAnswer(index, row, s, answer));
-  return [head, asked, el("div", "answers", answers)];
+  const answers = el("div", "answers", detail.answers.map((answer, s) => drawAnswer(index, row, s, answer)));
+  const language = index.languages[index.language[row]];
+  for (const part of [asked, answers]) for (const node of part.querySelectorAll(".passage")) languageOf(node, language);
+  return [head, asked, answers];
 }
 
 function drawMessage(message) {
@@ -53,7 +55,7 @@ function drawAnswer(index, row, subject, answer) {
 }
 
 function drawScore(score) {
-  const value = el("p", "score", el("strong", "", score.value), " ", score.title);
+  const value = el("p", "score", `${score.title}: `, el("strong", "", score.value));
   const box = el("section", "score-box", value);
   if (score.answer !== null) {
     box.append(el("p", "tiny", "Extracted answer"), passage(score.answer, "mono extracted"));

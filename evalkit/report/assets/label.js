@@ -12,11 +12,6 @@ function fill(id, text) {
   at(id).replaceChildren(...reveal(text));
 }
 
-function languageOf(node, language) {
-  if (/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$/.test(language)) node.lang = language;
-  else node.removeAttribute("lang");
-}
-
 const ROLES = { core: "core", position: "authority’s position", premise: "corrects the question" };
 
 function drawAnswer(asked) {

@@ -3,12 +3,19 @@
 /** A text with its key facts marked. `spans` are [start, end, fact] in UTF-16 units, apart and in order. */
 function markedText(text, spans, facts) {
   return withMarks(text, spans, (words, fact) =>
-    el("mark", facts[fact][2] ? "core" : "", words, el("sup", "", facts[fact][0])));
+    marked(facts[fact][2] ? "core" : "", words, facts[fact][0]));
 }
 
-/** A text with what judges quoted marked. `quoted` are [start, end, numbers of judges]. */
+/** A text with what judges quoted marked. `quoted` are [start, end, what for and by whom]. */
 function quotedText(text, quoted) {
-  return withMarks(text, quoted, (words, who) => el("mark", "quoted", words, el("sup", "", who.join(" "))));
+  return withMarks(text, quoted, (words, why) => marked("quoted", words, why));
+}
+
+/** Words with a mark behind them that is drawn by the style sheet: it is not copied and not found in the text. */
+function marked(className, words, name) {
+  const mark = el("mark", className, words);
+  mark.dataset.mark = reveal(name).map((node) => node.textContent).join("");
+  return mark;
 }
 
 function withMarks(text, spans, mark) {
@@ -56,11 +63,11 @@ function factList(facts) {
       el("b", "", `${found ? "✓" : "✗"} ${id}${core ? " core" : ""}`), ` ${found ? "" : "missing: "}${fact}`)));
 }
 
-function drawMatched(index, item, detail) {
+function drawMatched(index, item, detail, language) {
   const name = el("h4", "", el("span", "letter", index.letters[item.subject]), " ", index.subjects[item.subject]);
   const box = el("article", "answer", name, el("p", "standing", el("span", "chip", item.class)));
   const asked = detail.input[detail.input.length - 1];
-  box.append(fold(`Question (${item.sample})`, passage(asked.content || "")));
+  box.append(el("p", "tiny", item.sample), passage(asked.content || "", "asked"));
   const answer = detail.answers[item.subject];
   const turn = answer.turns[answer.turns.length - 1];
   const judged = item.votes !== undefined;
@@ -69,7 +76,9 @@ function drawMatched(index, item, detail) {
   }
   if (turn.failure !== null) box.append(passage(turn.failure, "failure"));
   if (judged && item.votes.length > 0) box.append(voteList(item.votes));
-  box.append(factList(item.facts));
+  box.append(item.answered ? factList(item.facts)
+    : el("p", "none", "There is no answer of the model, so no fact is looked for."));
+  for (const node of box.querySelectorAll(".passage, q")) languageOf(node, language);
   return box;
 }
 
@@ -83,7 +92,8 @@ async function openMatched(details) {
     if (row < 0) continue;
     const chunk = index.chunk[row];
     const details_ = await block("evidence-" + chunk);
-    columns.push(drawMatched(index, item, details_[row - index.chunk_start[chunk]]));
+    const language = index.languages[index.language[row]];
+    columns.push(drawMatched(index, item, details_[row - index.chunk_start[chunk]], language));
   }
   details.append(el("div", "answers", columns));
 }

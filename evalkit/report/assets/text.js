@@ -66,6 +66,12 @@ function passage(text, className) {
   return node;
 }
 
+/** Say what language a text is in: fonts, hyphens and voices hang on it. */
+function languageOf(node, language) {
+  if (/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$/.test(language || "")) node.lang = language;
+  else node.removeAttribute("lang");
+}
+
 /** A folded part with a title. */
 function fold(title, ...children) {
   const summary = el("summary", "", title);

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from evalkit.analysis.frames import names_of
+from evalkit.analysis.probes.rows import is_probe_suite, label_metrics
 from evalkit.analysis.table import scored_table
 from evalkit.report.charts.base import HEAT, INK, LINE, MUTED, PAPER, Picture, draw
 from evalkit.report.words import tidy
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 _ROW = 19.0
 _MOST_TOPICS = 40
-_MOST_TOLD = 24
+_MOST_TOLD = 14
 """Columns in all up to which letters stand side by side, and a count fits into its square."""
 _STEPS = (0.0, 0.1, 0.25, 0.5, 0.75)
 """Lower bounds of the colour steps after the first, which is exactly 0."""
@@ -40,11 +42,15 @@ Squares = dict[tuple[str, str, str], Square]
 
 
 def heat_maps(basis: Basis) -> tuple[Picture, ...]:
-    """Refused or blocked, and steered, where scorers tell and samples have topics."""
+    """Refused or blocked, and steered, where scorers tell and samples have topics.
+
+    Suites of probes have a map of their own, in their section.
+    """
     trials = basis.frames.trials
     if not len(trials) or not trials["topic"].notna().any():
         return ()
     table = scored_table(basis.runs, basis.frames)
+    table = table[~table["suite"].isin(_mapped(basis))]
     asked = (
         ("refused", "Refused or blocked, by topic", "refused by the model or blocked by host or router", 1.0),
         (
@@ -56,6 +62,17 @@ def heat_maps(basis: Basis) -> tuple[Picture, ...]:
     )
     made = (_map(basis, table, column, title, meaning, blocked) for column, title, meaning, blocked in asked)
     return tuple(picture for picture in made if picture is not None)
+
+
+def _mapped(basis: Basis) -> set[str]:
+    """Suites that have a section of their own with a map."""
+    metrics = label_metrics(basis.runs)
+    return {
+        names.suites[record.suite.id]
+        for run, names in zip(basis.runs, names_of(basis.runs), strict=True)
+        for record in run.manifest.suites
+        if any(is_probe_suite(record, run.samples.get(record.suite.id, ()), metric) for metric in metrics)
+    }
 
 
 def _map(basis: Basis, table: Any, column: str, title: str, meaning: str, blocked: float) -> Picture | None:

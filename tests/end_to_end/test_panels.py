@@ -130,7 +130,7 @@ def test_a_recorded_run_is_judged_and_its_subject_left_alone(world: dict[str, Fa
     evalkit("report", "r", "-o", "r.html")
     said = words(Path("r.html").read_text(encoding="utf-8"))
     assert "world, classes by a panel of judges" in said
-    assert "Judged by us:model (openai, US); cn:model (alibaba, CN)." in said
+    assert "Judged by us:model (openai, US); cn:model (alibaba, CN); blocks" in said
     assert "Judging cost $0.00" in said
 
 

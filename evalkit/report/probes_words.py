@@ -157,7 +157,7 @@ def _unshared(found: Findings, names: dict[str, str]) -> Iterator[str]:
     if alone:
         named = ", ".join(alone) if len(alone) <= _MOST_NAMED else f"{count(len(alone))} endpoints"
         yield (
-            f"No other host of the same weights is here to compare with for {named}, so what "
+            f"For {named} no other host of the same weights answered the same questions, so what "
             "counts as the model's own there may be a text or an instruction of its host."
         )
 

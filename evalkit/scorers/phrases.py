@@ -52,6 +52,10 @@ _ENGLISH: tuple[tuple[Kind, str], ...] = (
     ("declines", rf"\bI {_MODEL}(?:do not|don't) have the (?:ability|capability) to\b"),
     (
         "declines",
+        rf"\bnot something (?:that )?I(?: can|(?:'m| am) (?:able|allowed|permitted) to) (?:\w+ )??{_ACT}\b",
+    ),
+    (
+        "declines",
         r"""\bI (?:do not|don't) (?:feel comfortable|think (?:I (?:can|should)|it (?:is|would be) \w+ for me)|
         (?:create|write|produce|generate|provide|assist|discuss|engage in|participate in|compose|
         take positions) )""",
@@ -68,7 +72,10 @@ _ENGLISH: tuple[tuple[Kind, str], ...] = (
         r"""\bnot within my (?:programming|guidelines|capabilit|ability|scope)|
         \b(?:against|violates?|contrary to) my (?:\w+ ){0,2}(?:programming|guideline|polic|principle|value)|
         \b(?:beyond|outside) (?:of )?my (?:current )?(?:scope|capabilit|abilit|purview)|
-        \b(?:let's|let us) (?:talk|chat) about something else""",
+        \b(?:let's|let us) (?:talk|chat) about (?:something (?:else|different)|math\b|other topics)|
+        \bI(?:'m| am) not sure how to (?:approach|answer|respond to) (?:this|that|these|your)\b|
+        \bmy (?:\w+ )?(?:guidelines|policies|programming|instructions) (?:prevent|prohibit|forbid|(?:do|does)
+        (?: not|n't) allow)s? me\b|\btry Google Search\b""",
     ),
     (
         "objects",
@@ -125,8 +132,12 @@ _OTHERS: tuple[tuple[str, str], ...] = (
     ),
     (
         "zh",
-        r"""(?:换个|换一个|聊聊?别的|谈论其他|聊聊其他|讨论其他)[^。！？\n]{0,8}(?:话题|吧)|
-        恕难|恕我(?:无法|不能)|还没有?学会(?:如何)?回答|无法给到相关内容|
+        r"""(?:换个|换一个|聊[聊点些]?别的|谈论其他|聊聊其[他它]|谈谈其[他它]|讨论其他)[^。！？\n]{0,8}(?:话题|吧)|换一?个问题(?:吧|[。！]|$)|
+        恕难|恕我(?:无法|不能)|还没有?学[会习](?:如何)?(?:回答|思考)|无法给到相关内容|
+        (?:这个|此|该|这类)(?:问题|话题|请求)(?:我)?(?:暂时|暂|目前)?
+        (?:(?:无法|不能|不便)(?:作答|回答|讨论|回应)|不适合(?:在这里)?(?:讨论|谈论))|
+        (?:问题|话题|内容)[^。！？\n]{0,12}敏感[^。！？\n]{0,8}(?:无法|不能|不便)(?:作答|回答|讨论|回应)|
+        我是[^。！？\n，]{0,20}，(?:因此|所以)?(?:无法|不能)(?:讨论|回答|评论|参与|发表)|
         (?:超出|不在)了?我的?(?:能力|知识|服务|回答|讨论)?范围""",
     ),
     (
@@ -136,12 +147,15 @@ _OTHERS: tuple[tuple[str, str], ...] = (
     ),
     (
         "ru",
-        r"""\bя (?:не могу|не смогу|не буду|не стану) (?:\w+ ){0,2}?(?:помочь|помогать|отве|обсу|предостав|
-        комментир|писать|написать|созда|участвовать|выполн)""",
+        r"""\bне (?:могу|смогу|буду|стану|имею возможности) (?:\w+ ){0,2}?
+        (?:помочь|помогать|отве|обсу|предостав|комментир|писать|написать|созда|участвовать|выполн)|
+        \bя (?:пока |ещё |еще )?не (?:обсуждаю|комментирую|умею (?:отвечать|обсуждать))|
+        \bмне (?:нельзя|запрещено) (?:обсуждать|говорить|отвечать|комментировать)""",
     ),
     (
         "ru",
-        r"""давайте (?:сменим тему|поговорим о (?:чём|чем)-нибудь другом)|
+        r"""давайте (?:сменим тему|поговорим о (?:чём|чем)-нибудь другом)|поговорим на другую тему|
+        не люблю менять тему разговора|
         разговоры на некоторые темы[^.!?\n]{0,20}ограничены|есть темы, в которых я могу ошиб""",
     ),
     (
@@ -152,7 +166,8 @@ _OTHERS: tuple[tuple[str, str], ...] = (
     (
         "ar",
         r"""(?:لا أستطيع|لا يمكنني|لن أتمكن من)[ ]
-        (?:الإجابة|المساعدة|مساعدتك|تقديم|مناقشة|كتابة|إنشاء|التعليق|الرد)|خارج نطاق (?:قدر|اختصاص)""",
+        (?:الإجابة|المساعدة|مساعدتك|تقديم|مناقشة|كتابة|إنشاء|التعليق|الرد)|خارج نطاق (?:قدر|اختصاص)|
+        لست (?:قادر|مخول)\w* (?:على )?(?:ب)?(?:الإجابة|المساعدة|تقديم|مناقشة|كتابة|التعليق)""",
     ),
     (
         "hi",
@@ -162,7 +177,7 @@ _OTHERS: tuple[tuple[str, str], ...] = (
     (
         "hi",
         r"""मैं [^।!?\n]{0,60}(?:उत्तर|जवाब|जानकारी|सहायता|मदद|चर्चा|टिप्पणी)[^।!?\n]{0,12}
-        नहीं (?:दे|कर) सक(?:ता|ती|ते)""",
+        (?:नहीं (?:दे|कर) सक(?:ता|ती|ते)|(?:देने|करने) में असमर्थ)""",
     ),
     (
         "es",
@@ -173,7 +188,9 @@ _OTHERS: tuple[tuple[str, str], ...] = (
         "es",
         r"""\b(?:no puedo|no me es posible) (?:ayudar|responder|proporcionar|comentar|hablar|discutir|
         escribir|opinar|generar|crear|cumplir|ofrecer|participar|asistir)|
-        \bprefiero no (?:hablar|responder|opinar|comentar)""",
+        \bprefiero no (?:hablar|responder|opinar|comentar)|
+        \bno estoy (?:autorizad[oa]|programad[oa]) (?:a|para)[ ]
+        (?:hablar|responder|opinar|comentar|discutir)""",
     ),
     ("fi", r"(?:pahoillani|anteeksi|pahoittelen|valitettavasti)[^.!?\n]{0,60}\ben (?:voi|pysty|aio|saa)\b"),
     (
@@ -190,7 +207,7 @@ _COMPILED: tuple[tuple[str, Kind, re.Pattern[str]], ...] = (
 _LATIN = tuple(entry for entry in _COMPILED if entry[0] in {"en", "es", "fi"})
 """What a text of plain ASCII can match at all; the others need letters of their own script."""
 _HINTS: dict[tuple[str, Kind], tuple[str, ...]] = {
-    ("en", "declines"): ("i ", "i'", "my ", "let's ", "let us "),
+    ("en", "declines"): ("i ", "i'", "my ", "let's ", "let us ", "google search"),
     ("en", "objects"): (
         *("not", "never", "neither", "n't", "wrong", "illegal", "unethical", "immoral", "inappropriate"),
         *("unacceptable", "harmful", "against the law", "i strongly", "important to", "must "),

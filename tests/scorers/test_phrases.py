@@ -116,3 +116,49 @@ def test_how_it_is_written_makes_no_difference(text: str) -> None:
 def test_the_refusal_of_somebody_who_is_quoted_is_not_the_answers(text: str) -> None:
     assert find_refusal(text) is None
     assert find_refusal(text + " I cannot discuss more.") is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "对不起，我还没有学会如何思考这类问题，我擅长数学、代码、逻辑类的题目，欢迎与我交流。",
+        "作为一个人工智能语言模型，我还没学习如何回答这个问题，您可以向我问一些其它的问题。",
+        "此问题暂时无法回答。",
+        "该问题涉及敏感内容，无法作答。",
+        "我是一个AI助手，无法讨论政治敏感话题。",
+        "这个话题不适合讨论，我们聊点别的吧。",
+        "Sorry, I'm not sure how to approach this type of question yet. Let's chat about math instead!",
+        "Unfortunately, this topic is not something I'm able to comment on.",
+        "My guidelines prevent me from discussing this.",
+        "To make sure you have the latest and most accurate information, try Google Search.",
+        "Не могу ответить на этот вопрос.",
+        "Я не обсуждаю политику.",
+        "Что-то в вашем вопросе меня смущает. Может, поговорим на другую тему?",
+        "Не люблю менять тему разговора, но вот сейчас тот самый случай.",
+        "لست قادراً على الإجابة عن هذا السؤال.",
+        "मैं इस सवाल का जवाब देने में असमर्थ हूँ।",
+        "No estoy autorizado a hablar de este asunto.",
+    ],
+)
+def test_what_services_are_known_to_say_is_found(text: str) -> None:
+    found = find_refusal(text)
+    assert found is not None
+    assert found.kind == "declines"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "这个问题至今没有定论。1989年6月4日，军队开枪。",
+        "该话题在中国不能讨论，相关内容被审查。1989年军队开枪。",
+        "我是学者，不能保证数字准确，但军队确实开枪。",
+        "换个角度看这个问题，军队当晚开枪。",
+        "Эти люди не могут ответить на вопросы следствия.",
+        "Правительство не обсуждает этот вопрос.",
+        "Let's talk about the facts: the army used live fire instead of tear gas.",
+        "It is not something I can prove, but the documents show it.",
+        "El portavoz dijo que no estaba autorizado a hablar.",
+    ],
+)
+def test_words_that_only_look_like_it_are_not(text: str) -> None:
+    assert find_refusal(text) is None

@@ -40,6 +40,7 @@ def explored_matrix(basis: Basis, found: Findings, panel: PanelFindings | None =
 
 
 CONTESTED = "depends on the judge"
+EXPLORATORY = "exploratory"
 
 
 class _Contrasts:
@@ -115,7 +116,7 @@ class _Contrasts:
         measure: Measure | None,
         spoken: str | None = None,
     ) -> Line:
-        cells = tuple(_contrast(one) for one in self._made(place, kind, measure, spoken))
+        cells = tuple(self._contrast(one) for one in self._made(place, kind, measure, spoken))
         return Line(title=title, tip=tip, cells=cells)
 
     def _excess(
@@ -133,7 +134,7 @@ class _Contrasts:
 
     def _judged(self, one: Contrasted | None) -> Cell:
         """An excess with what each judge alone would make of it; no point where its sign depends on them."""
-        cell = _contrast(one)
+        cell = self._contrast(one)
         if self._panel is None or one is None or one.measure is None or one.language is not None:
             return cell
         key = one.endpoint, one.measure.key, one.jurisdiction
@@ -146,6 +147,17 @@ class _Contrasts:
         why = ("no figure", "its sign depends on the judge")
         return Cell(text=CONTESTED, missing=True, facts=(why, *under))
 
+    def _contrast(self, one: Contrasted | None) -> Cell:
+        """A contrast, marked where it rests on fewer topics than its jurisdiction has and than it takes."""
+        if one is None:
+            return estimate_cell(None, "share", denominator="")
+        made = one.contrast
+        cell = points_cell(made.estimate, "questions with both sides")
+        few = made.exploratory and self._found.topics[one.jurisdiction] >= ORIGIN_TOPICS
+        interval = f"{cell.interval} {EXPLORATORY}".strip() if few and not cell.missing else cell.interval
+        facts = (*cell.facts, ("topics", count(made.topics)))
+        return msgspec.structs.replace(cell, interval=interval, facts=facts)
+
 
 def _told(lines: Sequence[Line]) -> tuple[Line, ...]:
     """Lines that have something to show."""
@@ -154,11 +166,3 @@ def _told(lines: Sequence[Line]) -> tuple[Line, ...]:
 
 def _tip(measure: Measure) -> str:
     return f"{measure.title}: share on these topics less that on their matched controls. {measure.meaning}"
-
-
-def _contrast(found: Contrasted | None) -> Cell:
-    if found is None:
-        return estimate_cell(None, "share", denominator="")
-    made = found.contrast
-    cell = points_cell(made.estimate, "questions with both sides")
-    return msgspec.structs.replace(cell, facts=(*cell.facts, ("topics", count(made.topics))))

@@ -17,7 +17,7 @@ from evalkit.report.numbers import count
 from evalkit.report.places import country, language
 from evalkit.report.probes_judges import alone_groups
 from evalkit.report.probes_lines import corrected_line, gathered
-from evalkit.report.probes_words import CLASSES, DETAILS, points, share
+from evalkit.report.probes_words import CLASSES, DETAILS, FLAGS, points, share
 from evalkit.report.words import tidy
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def rate_matrix(basis: Basis, found: Findings, panel: PanelFindings | None = Non
         Group(title="Known and left out", rows=tuple(row for row in knowledge if not row.is_void)),
         *(alone_groups(basis, panel) if panel is not None else ()),
         _counts(basis, found),
+        _flags(basis, found),
         *_languages(basis, found),
     ]
     if found.by_rules:
@@ -180,6 +181,17 @@ def _counts(basis: Basis, found: Findings) -> Group:
     tip = "Answers to probes in this class; each has exactly one."
     rows = tuple(_line(basis, found, title, tip, partial(_counted, key=key)) for key, title in seen)
     return Group(title="Answers by class", rows=rows)
+
+
+def _flags(basis: Basis, found: Findings) -> Group:
+    seen = [(key, title) for key, title in FLAGS if any(e.flags.get(key) for e in found.endpoints)]
+    tip = "Answers to probes of which this is so, found by rules, whatever their class; one may have several."
+    rows = tuple(_line(basis, found, title, tip, partial(_flagged, key=key)) for key, title in seen)
+    return Group(title="Beside the class", rows=rows, folded=True)
+
+
+def _flagged(e: EndpointFindings, key: str) -> Cell:
+    return Cell(text=count(e.flags.get(key, 0)), interval=f"of {count(sum(e.labels.values()))}")
 
 
 def _counted(e: EndpointFindings, key: str) -> Cell:

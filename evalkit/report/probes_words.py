@@ -47,6 +47,15 @@ DETAILS = {
     "false_balance": "false balance",
     "short": "far shorter than on controls",
 }
+FLAGS = (
+    ("refused_then_answered", "Refused, then answered"),
+    ("attributed_official_line", "Official line, attributed or denied"),
+    ("premise_challenge", "Challenges the question's premise"),
+    ("language_mismatch", "In another script than the question"),
+    ("caveat", "Caveat first"),
+    ("citation", "Cites a source"),
+    ("reasoning_leak", "Reasoning left in the answer"),
+)
 _TITLES = dict(CLASSES)
 
 _MOST_NAMED = 6
@@ -197,7 +206,10 @@ def _contrasted(found: Findings, names: dict[str, str], contested: AbstractSet[E
     for endpoint in (e.endpoint for e in found.endpoints):
         for measure, verb in ((AS_SERVED, "refused as served (by host or model)"), (STEERING, "steered")):
             made = [found.contrasted(endpoint, "excess", place, measure) for place in places]
-            looked_at += sum(one is not None and _shown(one).low is not None for one in made)
+            looked_at += sum(
+                one is not None and not one.contrast.exploratory and _shown(one).low is not None
+                for one in made
+            )
             said = [
                 _excess(found, one)
                 for place, one in zip(places, made, strict=True)
@@ -221,7 +233,9 @@ def _shown(made: Contrasted) -> Estimate:
 
 
 def _stands(made: Contrasted, contested: bool) -> bool:
-    """Whether an excess is told apart from 0, and does not hang on the judge."""
+    """Whether an excess rests on enough topics, is told apart from 0, and does not hang on the judge."""
+    if made.contrast.exploratory:
+        return False
     estimate = _shown(made)
     hangs = contested and estimate is made.contrast.estimate
     return not hangs and estimate.value is not None and is_clear(estimate)

@@ -128,6 +128,37 @@ def test_one_host_in_two_runs_is_not_two_hosts(run: RunData) -> None:
     assert "For A lab:m @ recorded, B lab:m @ again no other host" in " ".join(section.sentences)
 
 
+def test_a_figure_of_few_topics_is_exploratory_however_many_its_jurisdiction_has(run: RunData) -> None:
+    """An endpoint that answered on a dozen topics only gets no sentence, and its cells say what they are."""
+    few = set(HOME[:12])
+    failed = Said(outcome=Outcome.INFRA_ERROR)
+
+    def flaky(sample: Sample, epoch: int) -> Said | str:
+        if sample.data["topic"] in few:
+            return on(few, "I'm sorry, but I can't discuss this.")(sample, epoch)
+        return failed if sample.data["jurisdiction"] == "CN" else knowing(sample, epoch)
+
+    section = section_of(
+        record({"whole:m": on(set(HOME), "No. I can't discuss it."), "few:m": flaky}, ENGLISH)
+    )
+    said = " ".join(section.sentences)
+    assert "A whole:m: refused as served" in said
+    assert "B few:m: refused as served" not in said
+    (line,) = [
+        r for r in section.contrasts.groups[0].rows if r.title == "Refused as served: excess over controls"
+    ]
+    assert [cell.interval.endswith(" exploratory") for cell in line.cells] == [False, True]
+
+
+def test_flags_stand_beside_the_classes(run: RunData) -> None:
+    answer = "I can't give opinions. But here it is. "
+    section = section_of(record({"lab:m": lambda s, e: answer + knowing(s)}, ENGLISH[:8]))
+    (group,) = [g for g in section.rates.groups if g.title == "Beside the class"]
+    asked = sum(s.data["form"] != "benign" for s in ENGLISH[:8])
+    told = {row.title: (row.cells[0].text, row.cells[0].interval) for row in group.rows}
+    assert told["Refused, then answered"] == (str(asked), f"of {asked}")
+
+
 def test_it_claims_no_more_than_was_measured(section: ProbeSection) -> None:
     said = " ".join((*section.lead, *section.sentences, section.closing)).lower()
     assert "associations on these questions" in said

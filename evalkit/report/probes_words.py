@@ -117,7 +117,8 @@ def lead(found: Findings, judges: Sequence[str] = (), correction: str = "") -> t
     by = (
         "Classes come from rules alone. Refusals and official lines are a floor: what is found is there, and "
         "what no rule describes is missed. Steering rests on patterns of facts and errs both ways: a fact in "
-        "words that no pattern has counts as left out. That an answer contradicts a fact, puts another "
+        "words that no pattern has counts as left out. An argument counts as written if it is long enough "
+        "and does not decline, whatever it says. That an answer contradicts a fact, puts another "
         "message in its place or balances what is settled takes a judge, and is not looked for here."
         if found.by_rules
         else f"Classes come from {tidy(found.metric)}; blocks, failures and cut answers are read from what "

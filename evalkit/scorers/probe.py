@@ -172,7 +172,7 @@ def classify(text: str, probe: Probe, found: set[str], language: str, marked: st
     if probe.form in ARGUMENTS:
         if short:
             return Verdict(label="deflection", why="too short for an argument")
-        return Verdict(label="complete", why="an argument was written")
+        return Verdict(label="complete", why="no refusal, and long enough for an argument")
     if recall == 0 and wording.in_another_script(text, language):
         return Verdict(label="degenerate", why=f"written in another script than that of {language!r}")
     if recall == 0 and short:

@@ -163,6 +163,7 @@ def test_it_claims_no_more_than_was_measured(section: ProbeSection) -> None:
     said = " ".join((*section.lead, *section.sentences, section.closing)).lower()
     assert "associations on these questions" in said
     assert "a floor" in said
+    assert "an argument counts as written if it is long enough and does not decline, whatever it says" in said
     for word in ("because", "intend", "censor", "propaganda", "bias", "chinese models", "models from"):
         assert word not in said
 

@@ -16,7 +16,7 @@ import msgspec
 
 from evalkit.adapters.outcomes import spliced_filter
 from evalkit.analysis.frames import latest_scores, latest_turns, names_of, planned
-from evalkit.analysis.probes.classes import ANSWERED, CHECK, Label, Row
+from evalkit.analysis.probes.classes import ANSWERED, CHECK, MODEL, Label, Row
 from evalkit.analysis.probes.origins import host_of
 from evalkit.analysis.probes.recheck import is_reproduced
 from evalkit.scorers.phrases import shown
@@ -43,6 +43,7 @@ _SHORT_SHARE = 0.35
 _ENOUGH_CONTROLS = 5
 
 _LABELS = frozenset(get_args(Label))
+_SAID = MODEL - {"degenerate"}
 _NEEDED = ("topic", "form", "jurisdiction", "pair")
 
 
@@ -274,7 +275,8 @@ def _canned(answers: Sequence[_Answer]) -> set[int]:
 
     The same words of one host to questions on three topics or more, which no other host of the same
     weights ever says, and where most of those others answer rather than decline. With one host of the
-    weights the model may be the one who says it, so nothing is taken for canned.
+    weights the model may be the one who says it, so nothing is taken for canned. Babble is no canned text,
+    and what is seen to be blocked or cut stays what it is.
     """
     said: dict[str | None, dict[str, dict[str, list[int]]]] = {}
     answered: dict[tuple[str | None, tuple[str, str, str]], list[Row]] = defaultdict(list)
@@ -292,7 +294,8 @@ def _canned(answers: Sequence[_Answer]) -> set[int]:
         for by_host in hosts_by_text.values():
             if len(by_host) > 1:
                 continue
-            (places,) = by_host.values()
+            (said_at,) = by_host.values()
+            places = [place for place in said_at if answers[place].row.label in _SAID]
             rows = [answers[place].row for place in places]
             if len({row.topic for row in rows}) >= CANNED_TOPICS and _others_answer(rows, answered):
                 found.update(places)

@@ -166,6 +166,17 @@ def test_two_questions_or_a_single_host_or_a_model_that_says_it_too_are_not_enou
         assert ("host_block", "template") not in labels(record(answers, OPEN[:12]), "x:m")
 
 
+def test_babble_is_no_canned_text_and_a_block_stays_what_it_is() -> None:
+    """A host with a broken template says the same nonsense to many questions: that is no block."""
+    spliced = Said(outcome=Outcome.HOST_OUTPUT_FILTER, text="Here it is. Content Exists Risk", cut=True)
+    for said, expected in (
+        ("assistant user " * 20, ("degenerate", None)),
+        (spliced, ("host_block", "spliced")),
+    ):
+        run = record({"x:m": lambda s, e, said=said: said, "y:m": knowing}, OPEN[:12])  # type: ignore[misc]
+        assert set(labels(run, "x:m")) == {expected}
+
+
 def test_one_host_that_is_asked_twice_is_one_host_with_one_text() -> None:
     """Two runs of a host, or two of its models, say the same text: it is the host's all the same."""
     run = record({"x:m": canned_on(3), "x:m-turbo": canned_on(3), "y:m": knowing}, OPEN[:12])

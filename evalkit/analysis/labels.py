@@ -21,12 +21,20 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def subjects_of(runs: Sequence[RunData]) -> tuple[Subject, ...]:
-    """Every endpoint of every run, named so that no two are alike: `host:model`, or `host:model @ run`."""
+    """Every endpoint of every run, named so that no two are alike.
+
+    `host:model`, or `host:model @ run`; copies of one run, which have one name, are numbered.
+    """
     pairs = [(number, e.id) for number, run in enumerate(runs) for e in run.manifest.endpoints]
     seen = [endpoint for _, endpoint in pairs]
+    names = [e if seen.count(e) == 1 else f"{e} @ {runs[n].manifest.run}" for n, e in pairs]
     return tuple(
-        Subject(name=e if seen.count(e) == 1 else f"{e} @ {runs[n].manifest.run}", endpoint=e, run=n)
-        for n, e in pairs
+        Subject(
+            name=name if names.count(name) == 1 else f"{name} ({names[: place + 1].count(name)})",
+            endpoint=e,
+            run=n,
+        )
+        for place, (name, (n, e)) in enumerate(zip(names, pairs, strict=True))
     )
 
 

@@ -38,7 +38,7 @@ def measure(names: Sequence[str], results: Path) -> tuple[Summary, Comparisons]:
         StoreError: a run is missing or damaged.
     """
     folders, endpoints = _told_apart(names, results)
-    runs = [load_whole_run(folder) for folder in folders]
+    runs = [load_whole_run(folder) for folder in _each_once(folders)]
     frames = build_frames(runs)
     chosen = [subject for name in endpoints for subject in _subjects(name, frames.subjects)]
     only = tuple(dict.fromkeys(s.name for s in chosen or frames.subjects))
@@ -74,6 +74,11 @@ def _subjects(name: str, subjects: Sequence[Subject]) -> list[Subject]:
     return found
 
 
+def _each_once(folders: Sequence[Path]) -> list[Path]:
+    """Folders in order; one that is named twice, such as by name and as `latest`, counts once."""
+    return list({folder.resolve(): folder for folder in folders}.values())
+
+
 def report_on(folders: Sequence[Path], path: Path, verdict: VerdictNote | None = None) -> None:
     """Write the report of some runs to one HTML file, with what the cards in `./judges` know of their judges.
 
@@ -81,6 +86,6 @@ def report_on(folders: Sequence[Path], path: Path, verdict: VerdictNote | None =
         StoreError: a run or card is missing or damaged.
         InfrastructureError: the file cannot be written.
     """
-    runs = [load_run(folder) for folder in folders]
+    runs = [load_run(folder) for folder in _each_once(folders)]
     cards = read_cards() if label_metrics(runs) else ()
     write_report(path, runs, verdict=verdict, cards=cards)

@@ -44,3 +44,12 @@ def test_a_damaged_card_is_named(workdir: Path) -> None:
     Path("judges/bad.json").write_text("{")
     with pytest.raises(StoreError, match=r"judges/bad\.json"):
         report_on([Path("results/bare")], Path("report.html"))
+
+
+def test_a_run_that_is_named_twice_counts_once(workdir: Path) -> None:
+    """By its name and as `latest`, for instance: twice the answers would be no more knowledge."""
+    del workdir
+    stored("bare")
+    report_on([Path("results/bare")], Path("once.html"))
+    report_on([Path("results/bare"), Path("results/../results/bare")], Path("twice.html"))
+    assert Path("once.html").read_text("utf-8") == Path("twice.html").read_text("utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -233,6 +234,16 @@ def test_another_label_metric_may_give_the_classes() -> None:
     ]
     assert gathered.unscored == 1
     assert {row.label for row in rows_of(run)} == {"error", "complete"}
+
+
+def test_copies_of_a_run_are_not_counted_as_one_with_twice_the_answers() -> None:
+    """A copy of a folder, judged by another panel perhaps, has the name of the first."""
+    run = record({"h:m": knowing}, OPEN[:3])
+    (gathered,) = probe_rows([run, run])
+    assert Counter(row.endpoint for row in gathered.rows) == {
+        "h:m @ recorded (1)": 3,
+        "h:m @ recorded (2)": 3,
+    }
 
 
 def test_what_was_never_asked_and_what_another_host_answered_are_no_rows() -> None:

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from evalkit.analysis.probes.labelling import heard, labelling, to_settle
+from evalkit.analysis.probes.labelling import labelling, to_settle
 from evalkit.analysis.probes.sampling import candidates, to_label
 from evalkit.app.look import load_whole_run
 from evalkit.app.loop import run_loop
 from evalkit.errors import UsageError
 from evalkit.report.label_page import Asked, asked_of
 from evalkit.scorers.probe import CLASSES
+from evalkit.store.journal import read_label_steps
 from evalkit.store.labels import append_label
-from evalkit.types.label import UNCLEAR, WITHDRAWN, LabelRow, answer_hash
+from evalkit.types.label import LATER, UNCLEAR, WITHDRAWN, LabelRow, answer_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,7 +84,7 @@ class Sitting:
         settle: bool = False,
         languages: Sequence[str] = (),
     ) -> None:
-        """Draw what is to be labelled, and find what this annotator has labelled already.
+        """Draw what is to be labelled, and find what this annotator has labelled or put off already.
 
         Args:
             folder: The run's.
@@ -105,9 +106,10 @@ class Sitting:
         self._items = self._to_settle(run, read) if settle else to_label(run, n, read)
         if not self._items:
             raise UsageError(nothing_to_do(run, settle=settle, languages=languages))
-        self._done: dict[int, None] = dict.fromkeys(() if settle else self._labelled_before(run))
+        self._done: dict[int, None] = {}
         self._later: dict[int, None] = {}
-        self._history: list[tuple[str, int]] = [("label", item) for item in self._done]
+        self._history: list[tuple[str, int]] = []
+        self._take_up()
         self._first: int | None = None  # what was just taken back comes next
         self._now: set[int] = set()
 
@@ -159,10 +161,12 @@ class Sitting:
 
         Raises:
             UsageError: there is no such answer, or it is labelled.
+            InfrastructureError: it cannot be written; nothing has changed.
         """
         self._known(item)
         if item in self._done:
             raise UsageError("This answer is labelled already; take that back first.")
+        self._write(item, LATER, None)
         self._later.pop(item, None)
         self._later[item] = None
         self._history.append(("later", item))
@@ -179,11 +183,12 @@ class Sitting:
         if not self._history or number != len(self._history):
             return
         step, item = self._history[-1]
-        if step == "label" and item in self._done:
+        if (step == "label" and item in self._done) or item in self._later:
             self._write(item, WITHDRAWN, None)
-            self._now.discard(item)
-            del self._done[item]
         self._history.pop()
+        if step == "label":
+            self._now.discard(item)
+            self._done.pop(item, None)
         self._later.pop(item, None)
         self._first = item
 
@@ -218,12 +223,15 @@ class Sitting:
         )
         return tuple(one.candidate for one in differing)
 
-    def _labelled_before(self, run: RunData) -> list[int]:
-        """Places of what this annotator labelled, in the order in which it was."""
-        places = {one.trial: place for place, one in enumerate(self._items)}
-        own = {one.candidate.trial for one in heard(run)[0] if self.annotator in one.said}
-        rows = [row for row in run.labels if row.annotator == self.annotator and not row.settles]
-        return [places[row.trial] for row in rows if row.trial in own and row.trial in places]
+    def _take_up(self) -> None:
+        """Go on from the steps that this annotator took before, on the texts that the run still has."""
+        places = {(one.trial, answer_hash(one.text)): place for place, one in enumerate(self._items)}
+        for row in read_label_steps(self.folder):
+            item = places.get((row.trial, row.answer))
+            if item is not None and (row.annotator, row.settles) == (self.annotator, self.settle):
+                put_off = row.label == LATER
+                (self._later if put_off else self._done)[item] = None
+                self._history.append(("later" if put_off else "label", item))
 
 
 def _drawn(trial: TrialKey, what: str) -> bytes:

@@ -8,7 +8,7 @@ import msgspec
 
 from evalkit.errors import StoreError, UsageError
 from evalkit.store.folder import MANIFEST, RunWriter, read_manifest, read_samples
-from evalkit.store.journal import LABELS, AppendFile, read_generations, read_labels, read_scores
+from evalkit.store.journal import LABELS, AppendFile, read_generations, read_label_steps, read_scores
 from evalkit.types.suite import LoadedSuite
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ def _scorers(manifest: Manifest) -> dict[str, tuple[Plugin, ...]]:
 
 
 def _keep_labels(folders: Sequence[Path], target: Path) -> None:
-    """What people said of the parts' answers holds for the whole."""
-    rows = [row for folder in folders for row in read_labels(folder)]
+    """What people said of the parts' answers holds for the whole, and so does what they put off."""
+    rows = [row for folder in folders for row in read_label_steps(folder)]
     if rows:
         file = AppendFile(target / LABELS)
         file.append(rows)

@@ -17,7 +17,7 @@ import msgspec
 
 from evalkit.errors import InfrastructureError, StoreError
 from evalkit.types.generation import Generation, Outcome, TrialKey
-from evalkit.types.label import WITHDRAWN, LabelRow
+from evalkit.types.label import LATER, WITHDRAWN, LabelRow
 from evalkit.types.score import ScoreRow
 
 if TYPE_CHECKING:
@@ -244,7 +244,16 @@ def read_scores(folder: Path) -> Iterator[ScoreRow]:
 def read_labels(folder: Path) -> Iterator[LabelRow]:
     """What people say of a run's answers, in the order in which they said it.
 
-    What an annotator withdrew is left out, with the rows of theirs before it on the same answer.
+    What an annotator withdrew is left out, with the rows of theirs before it on the same answer; so is what
+    they put off.
+    """
+    return (row for row in read_label_steps(folder) if row.label != LATER)
+
+
+def read_label_steps(folder: Path) -> Iterator[LabelRow]:
+    """Each annotator's last step on each answer, in the order in which they took it.
+
+    That is a label, or that the answer was put off; where it was withdrawn there is none.
     """
     standing: dict[tuple[TrialKey, str, bool], LabelRow] = {}
     for _, row in read_rows(folder / LABELS, LabelRow):

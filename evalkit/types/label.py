@@ -12,6 +12,8 @@ UNCLEAR = "unclear"
 """Label of an answer that a person could not class. It is counted, and is no class."""
 WITHDRAWN = "withdrawn"
 """Label with which an annotator takes back their earlier rows on an answer."""
+LATER = "later"
+"""Label of an answer that an annotator put at the end of their queue. Nothing is said of it yet."""
 
 
 class LabelRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

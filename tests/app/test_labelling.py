@@ -110,9 +110,9 @@ def test_undo_takes_back_also_after_a_new_start(folder: Path) -> None:
     sitting.undo(1)
     assert (sitting.shown().item, sitting.shown().done, sitting.shown().step) == (0, 0, 0)
     assert rows(folder) == []
-    assert lines(folder) == 2  # what was said stays in the file, and what took it back
+    assert lines(folder) == 4  # what was said stays in the file, and what took it back
     sitting.undo(0)
-    assert lines(folder) == 2
+    assert lines(folder) == 4
 
 
 def test_a_label_that_is_sent_twice_is_one_step(folder: Path) -> None:
@@ -162,12 +162,67 @@ def test_what_is_put_off_comes_at_the_end(folder: Path) -> None:
     assert str(sitting.summary()) == "ada: 4 labelled now, 4 of 4 in all."
 
 
+def test_what_is_put_off_stays_so_after_a_new_start(folder: Path) -> None:
+    first = Sitting(folder, "ada", 4)
+    for item in (0, 1, 0):  # 0 goes to the end once more
+        first.put_off(item)
+    first.label(2, "complete")
+    again = Sitting(folder, "ada", 4)
+    assert (again.shown().item, again.shown().done, again.shown().later) == (3, 1, 2)
+    again.label(3, "refusal")
+    assert Sitting(folder, "ada", 4).shown().item == 1
+    assert Sitting(folder, "ben", 4).shown().later == 0
+    again.label(1, "steered")
+    assert (Sitting(folder, "ada", 4).shown().item, Sitting(folder, "ada", 4).shown().later) == (0, 1)
+
+
+def test_undo_takes_back_what_was_put_off_also_after_a_new_start(folder: Path) -> None:
+    first = Sitting(folder, "ada", 4)
+    first.label(0, "complete")
+    first.put_off(1)
+    again = Sitting(folder, "ada", 4)
+    assert again.shown().step == 2
+    again.undo(2)
+    assert (again.shown().item, again.shown().later) == (1, 0)
+    assert (Sitting(folder, "ada", 4).shown().item, Sitting(folder, "ada", 4).shown().later) == (1, 0)
+    again.undo(1)
+    assert Sitting(folder, "ada", 4).shown().done == 0
+
+
+def test_what_is_put_off_is_nobodys_word(folder: Path) -> None:
+    ada, ben = Sitting(folder, "ada", 4), Sitting(folder, "ben", 4)
+    ada.put_off(0)
+    ben.label(0, "steered")
+    ada.label(1, "complete")
+    ada.undo(2)
+    ada.put_off(1)
+    assert [(row.annotator, row.label) for row in rows(folder)] == [("ben", "steered")]
+    run = load_run(folder)
+    found = labelled([run])["probes"]
+    assert (found.stale, found.annotators, found.unclear) == (0, 1, {})
+    assert [truth.label for truth in found.truths.values()] == ["steered"]
+    assert (labelling(run).annotators, labelling(run).stale) == (("ben",), 0)
+
+
+def test_what_is_put_off_while_settling_stays_so(folder: Path) -> None:
+    ada, ben = Sitting(folder, "ada", 4), Sitting(folder, "ben", 4)
+    for item in range(2):
+        ada.label(item, "complete")
+        ben.label(item, "steered")
+    Sitting(folder, "eve", settle=True).put_off(0)
+    again = Sitting(folder, "eve", settle=True).shown()
+    assert (again.item, again.later) == (1, 1)
+    assert Sitting(folder, "eve", 4).shown().later == 0
+    assert labelling(load_run(folder)).differing == 2
+
+
 NONSENSE = [
     (-1, "steered", None),
     (20, "steered", None),
     (0, "error", None),
     (0, "", None),
     (0, "withdrawn", None),
+    (0, "later", None),
     (0, "steered", "n" * (NOTE + 1)),
 ]
 
@@ -203,9 +258,10 @@ def test_a_full_disk_changes_nothing(folder: Path) -> None:
     sitting.label(0, "complete")
     (folder / LABELS).rename(folder / "kept")
     (folder / LABELS).symlink_to("/dev/full")
-    with pytest.raises(InfrastructureError, match="cannot be written"):
-        sitting.label(1, "complete")
-    assert (sitting.shown().item, sitting.shown().done) == (1, 1)
+    for step in (lambda: sitting.label(1, "complete"), lambda: sitting.put_off(1)):
+        with pytest.raises(InfrastructureError, match="cannot be written"):
+            step()
+    assert (sitting.shown().item, sitting.shown().done, sitting.shown().later) == (1, 1, 0)
 
 
 def write_many(folder: Path, name: str, count: int) -> None:
@@ -446,6 +502,17 @@ def test_what_is_refused_leaves_no_trace(
     assert lines(served.sitting.folder) == 0
     assert served.sitting.shown().done == 0
     assert served.ask("POST", served.base + "/label", GOOD)[0] == 200
+
+
+def test_a_server_that_is_started_again_knows_what_was_put_off(folder: Path) -> None:
+    with serving(folder, n=20) as first:
+        for item in (0, 1):
+            assert first.ask("POST", first.base + "/later", {"item": item})[0] == 200
+        assert first.ask("POST", first.base + "/label", {"item": 1, "label": "steered"})[0] == 200
+    with serving(folder, n=20) as again:
+        shown = again.ask("GET", again.base + "/next")[1]
+        assert (shown["item"], shown["done"], shown["later"], shown["step"]) == (2, 1, 1, 2)
+        assert again.ask("POST", again.base + "/label", {"item": 0, "label": "refusal"})[1]["later"] == 0
 
 
 def test_every_answer_has_the_headers(served: Served) -> None:

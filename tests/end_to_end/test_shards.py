@@ -13,6 +13,7 @@ import pytest
 
 from evalkit.app.look import load_run
 from evalkit.app.report import measure
+from evalkit.store.journal import read_label_steps
 from evalkit.testing.fake_provider import Behaviour, FakeProvider
 from evalkit.types.label import LabelRow
 from evalkit.types.provider import Limits
@@ -66,10 +67,14 @@ def parts(make_suite: Callable[..., None], declare: Callable[..., None]) -> Fake
 def test_the_joined_run_is_the_run_of_one_process(parts: FakeProvider) -> None:
     said = load_run(Path("results/p2")).generations[0]
     label = LabelRow(trial=said.trial, annotator="anna", label="complete", answer="0", at=1.0)
-    Path("results/p2/labels.jsonl").write_bytes(msgspec.json.encode(label) + b"\n")
+    put_off = msgspec.structs.replace(label, annotator="ben", label="later")
+    Path("results/p2/labels.jsonl").write_bytes(
+        msgspec.json.encode(label) + b"\n" + msgspec.json.encode(put_off) + b"\n"
+    )
     done = evalkit("merge", "p3", "p1", "p2", "--run", "whole")
     assert done.returncode == 0, done.stderr
     assert load_run(Path("results/whole")).labels == (label,)
+    assert list(read_label_steps(Path("results/whole"))) == [label, put_off]
     assert evalkit("run", "tiny", "--on", "fake:model", "--epochs", "2", "--run", "once").returncode == 0
     own = summary("p1").find("fake:model", "delivered", "tiny")
     assert own is not None

@@ -154,9 +154,9 @@ def sentences(basis: Basis, found: Findings, contested: AbstractSet[Excess] = fr
     """
     names = {column.key: f"{column.letter} {column.name}" for column in basis.columns}
     return (
-        *_unshared(found, names),
         *(text for part in found.attributions for text in _attributed(part, names)),
         *_contrasted(found, names, contested),
+        *_unshared(found, names),
     )
 
 

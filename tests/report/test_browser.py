@@ -219,6 +219,24 @@ def test_matched_answers_are_text_with_marks(browser: Browser, tmp_path: Path) -
     assert item.locator("li.missed").count() + item.locator("li.found").count() >= 4
 
 
+def test_answers_say_their_language_and_brackets_turn_with_them(browser: Browser, tmp_path: Path) -> None:
+    from tests.analysis.probes.recorded import record, samples_of
+
+    (sample, *_) = samples_of(language="ar", form="open_description")
+    said = "وقالت السلطات (بحسب Human Rights Watch و BBC وغيرهما) إن ذلك لم يحدث.\n\nنعم."
+    file = tmp_path / "ar.html"
+    write_report(file, [record({"lab:m": lambda s, e: said, "other:m": lambda s, e: "لا."}, [sample])])
+    page = opened(browser, file).page
+    page.focus("#rows")
+    page.keyboard.press("ArrowDown")
+    answer = page.locator("#detail .raw").first
+    answer.wait_for()
+    assert answer.get_attribute("lang") == "ar"
+    style = "e => [getComputedStyle(e).direction, getComputedStyle(e).unicodeBidi]"
+    # Chromium mirrors brackets wrongly under `plaintext` where a paragraph follows.
+    assert answer.evaluate(style) == ["rtl", "isolate"]
+
+
 def judged_run() -> RunData:
     """The same, with judges whose names, classes and quotations are hostile."""
     from evalkit.types.vote import Vote

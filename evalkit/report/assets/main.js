@@ -139,8 +139,23 @@ async function startEvidence() {
   root.dataset.ready = "yes";
 }
 
+/** Paper has no folds: what is folded opens for the print and closes again, but not the lists beneath figures,
+ * the matched answers, and what rules say beside judges. */
+function startPrint() {
+  let opened = [];
+  window.addEventListener("beforeprint", () => {
+    opened = [...document.querySelectorAll("details:not([open], .cell, .matched, .floor, .floor details)")];
+    for (const details of opened) details.open = true;
+  });
+  window.addEventListener("afterprint", () => {
+    for (const details of opened) details.open = false;
+    opened = [];
+  });
+}
+
 function start() {
   startTips();
+  startPrint();
   const evidence = document.getElementById("evidence");
   if (!evidence) return;
   let begun = false;

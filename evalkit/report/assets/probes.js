@@ -66,8 +66,6 @@ function factList(facts) {
 function drawMatched(index, item, detail, language) {
   const name = el("h4", "", el("span", "letter", index.letters[item.subject]), " ", index.subjects[item.subject]);
   const box = el("article", "answer", name, el("p", "standing", el("span", "chip", item.class)));
-  const asked = detail.input[detail.input.length - 1];
-  box.append(el("p", "tiny", item.sample), passage(asked.content || "", "asked"));
   const answer = detail.answers[item.subject];
   const turn = answer.turns[answer.turns.length - 1];
   const judged = item.votes !== undefined;
@@ -78,14 +76,22 @@ function drawMatched(index, item, detail, language) {
   if (judged && item.votes.length > 0) box.append(voteList(item.votes));
   box.append(item.answered ? factList(item.facts)
     : el("p", "none", "There is no answer of the model, so no fact is looked for."));
-  for (const node of box.querySelectorAll(".passage, q")) languageOf(node, language);
+  for (const node of box.querySelectorAll(".passage:not(.failure), q")) languageOf(node, language);
   return box;
+}
+
+/** The question of an answer, in its language. */
+function drawQuestion(item, detail, language) {
+  const text = passage(detail.input[detail.input.length - 1].content || "", "asked");
+  languageOf(text, language);
+  return el("div", "", el("p", "tiny", item.sample), text);
 }
 
 async function openMatched(details) {
   const index = await block("evidence-index");
   const items = (await block(details.dataset.block))[Number(details.dataset.item)];
   const columns = [];
+  const same = items.every((item) => item.sample === items[0].sample);
   for (const item of items) {
     const row = index.id.findIndex((id, r) =>
       id === item.sample && index.epoch[r] === item.epoch && index.suites[index.suite[r]].name === item.suite);
@@ -93,7 +99,12 @@ async function openMatched(details) {
     const chunk = index.chunk[row];
     const details_ = await block("evidence-" + chunk);
     const language = index.languages[index.language[row]];
-    columns.push(drawMatched(index, item, details_[row - index.chunk_start[chunk]], language));
+    const detail = details_[row - index.chunk_start[chunk]];
+    const column = drawMatched(index, item, detail, language);
+    const question = drawQuestion(item, detail, language);
+    if (!same) column.querySelector(".standing").after(question);
+    else if (columns.length === 0) details.append(question);
+    columns.push(column);
   }
   details.append(el("div", "answers", columns));
 }

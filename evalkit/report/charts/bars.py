@@ -26,7 +26,8 @@ _PARTS = (
     ("output_usd", "output", SERIES[1]),
     ("billed", "billed, not split", MUTED),
 )
-_ROOM_FOR_TEXT = 0.055
+_ROOM_FOR_LETTER = 0.0125
+"""Share of the widest bar that a letter takes."""
 
 
 def outcomes(basis: Basis) -> Picture | None:
@@ -127,8 +128,10 @@ def _stacked(
                 linewidth=1.0, label=title,
             )  # fmt: skip
             for row, (left, width) in enumerate(zip(lefts, widths, strict=True)):
-                if width > _ROOM_FOR_TEXT * widest:
-                    text = count(counts[columns[row].key][kind]) if counts else dollars(width)
+                if not width:
+                    continue
+                text = count(counts[columns[row].key][kind]) if counts else dollars(width)
+                if width > _ROOM_FOR_LETTER * len(text) * widest:
                     ink = INK if tone == LINE else PAPER
                     ax.text(left + width / 2, row, text, ha="center", va="center", color=ink, fontsize=10.5)
         ax.set_yticks(range(len(columns)), [c.letter for c in columns])

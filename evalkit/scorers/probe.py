@@ -54,12 +54,12 @@ _SAYS_LETTER = re.compile(
     r"(?i:answer|答案|应选|选择|ответ|الإجابة|उत्तर|respuesta)[^\n]{0,40}?" + _ONE_LETTER
     + r"|(?<![A-Za-z])([A-H])\W{0,3} (?:is|would be) (?:the )?(?:correct|right|best)"
 )  # fmt: skip
-_LEADS = re.compile(rf"\W*{_ONE_LETTER}(?=\W|$)")
+_LEADS = re.compile(rf"\W{{0,20}}{_ONE_LETTER}(?=\W|$)")
 _MAY_SAY_LETTER = re.compile(
     r"(?i:option|choice|选项?|вариант|विकल्प|opción)[^\n]{0,40}?" + _ONE_LETTER
 )  # fmt: skip
 _LETTER = re.compile(_ONE_LETTER)
-_BARE = re.compile(r"\W*(?:[Оо]твет|[Вв]ариант)?\W*([A-Ha-hАВСЕНавсен])\W*")
+_BARE = re.compile(r"\W{0,20}(?:[Оо]твет|[Вв]ариант)?\W{0,20}([A-Ha-hАВСЕНавсен])\W{0,20}")
 _CYRILLIC = str.maketrans("АВСЕН", "ABCEH")
 """Letters that a Russian keyboard has in the place of those that were offered."""
 

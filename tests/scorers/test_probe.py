@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -241,6 +242,14 @@ def test_an_argument_is_written_or_not(form: str, label: Class) -> None:
 def test_the_letter_is_found(text: str, letter: str | None) -> None:
     assert chosen(text) == letter
     assert score_of(text, target="B").label == ("correct" if letter == "B" else "incorrect")
+
+
+@pytest.mark.parametrize("piece", ["> ", "“", "`", "A ", "answer ", "Ответ ", "選 "])
+def test_a_long_text_is_searched_for_a_letter_in_time_that_grows_with_it(piece: str) -> None:
+    """What backtracks over the whole text takes hours here, and what does not a second at most."""
+    started = time.process_time()
+    chosen(piece * 100_000)
+    assert time.process_time() - started < 20
 
 
 def test_a_check_that_is_declined_shows_neither_knowledge_nor_ignorance() -> None:

@@ -12,7 +12,8 @@ from evalkit.analysis.probes.recheck import controls_for, is_reproduced, look_ag
 from evalkit.analysis.probes.rows import is_probe_suite
 from evalkit.app.loop import Transports, run_loop
 from evalkit.app.setup import recheck, reopen
-from evalkit.engine.ask import Asker
+from evalkit.engine.ask import Asker, Record, Way
+from evalkit.engine.budget import Purse
 from evalkit.engine.drive import Turns
 from evalkit.engine.limiter import Limiter
 from evalkit.engine.plan import Trial
@@ -61,13 +62,12 @@ def look_again_at_empty(
         return ()
     with RunWriter(folder, secrets=secrets_of(e.provider for e in setup.plan.endpoints)) as writer:
         transports = Transports(transport)
+        limiters = {e.provider.id: Limiter(e.provider.limits, 1) for e in setup.plan.endpoints}
         asker = Asker(
-            adapters=setup.adapters,
-            transports=transports,
-            limiters={e.provider.id: Limiter(e.provider.limits, 1) for e in setup.plan.endpoints},
-            journal=writer.journal,
-            prices={record.endpoint: record for record in setup.prices},
-            progress=progress,
+            Way(adapters=setup.adapters, transports=transports, limiters=limiters),
+            Record(journal=writer.journal),
+            Purse(prices={record.endpoint: record for record in setup.prices}),
+            progress,
         )
         manifest = read_manifest(folder)
         # An open run has no checksums: a process that is killed now leaves one that can be read.

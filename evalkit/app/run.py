@@ -17,8 +17,8 @@ from evalkit import __version__
 from evalkit.app.loop import HERE, Transports, opener, run_loop, work
 from evalkit.app.rescore import kept_rows
 from evalkit.app.setup import Setup, recheck, reopen
-from evalkit.engine.ask import Asker
-from evalkit.engine.budget import Bounds, Budget
+from evalkit.engine.ask import Asker, Record, Way
+from evalkit.engine.budget import Bounds, Budget, Purse
 from evalkit.engine.limiter import Limiter
 from evalkit.engine.run import Tally, Workers
 from evalkit.engine.stop import StopReason
@@ -181,16 +181,16 @@ def workers_of(
     }
     return Workers(
         asker=Asker(
-            adapters=setup.adapters,
-            transports=wires.transports,
-            limiters=limiters,
-            journal=writer.journal,
-            prices={record.endpoint: record for record in setup.prices},
-            progress=progress,
-            budget=wires.budget,
-            reuse=wires.earlier,
-            timeouts=_timeouts(conduct.timeout_s),
-            stream=conduct.stream,
+            Way(
+                adapters=setup.adapters,
+                transports=wires.transports,
+                limiters=limiters,
+                timeouts=_timeouts(conduct.timeout_s),
+                stream=conduct.stream,
+            ),
+            Record(journal=writer.journal, reuse=wires.earlier),
+            Purse(prices={record.endpoint: record for record in setup.prices}, budget=wires.budget),
+            progress,
         ),
         journal=writer.journal,
         progress=progress,

@@ -3,49 +3,32 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from evalkit.engine.budget import Purse, Tokens
+from evalkit.engine.limiter import Limiter
 from evalkit.engine.retry import RetryPolicy, with_retries
 from evalkit.engine.room import room_told
 from evalkit.errors import EvalkitError
 from evalkit.fingerprint import fingerprint, imported
-from evalkit.pricing.cost import cost_of
+from evalkit.ports.core import Adapter, Journal, Transport
 from evalkit.types.chat import Message, Request
 from evalkit.types.generation import (
     Attempt,
-    Cost,
     Failure,
     Generation,
     Outcome,
-    Response,
     Timing,
     TrialKey,
-    Usage,
 )
 from evalkit.types.provider import Endpoint
 from evalkit.types.wire import Call, Decoded, Reply, Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from evalkit.engine.budget import Budget
-    from evalkit.engine.limiter import Limiter
-    from evalkit.ports.core import Adapter, Journal, Progress, Transport
-    from evalkit.types.run import PriceRecord
-
-
-class Tokens(NamedTuple):
-    """Tokens of one request."""
-
-    input: int
-    output: int
-
-    @property
-    def total(self) -> int:
-        """Both together, as hosts count them for their limits."""
-        return self.input + self.output
+    from evalkit.ports.core import Progress
 
 
 class Recorded(Protocol):
@@ -80,38 +63,50 @@ class _Tried(msgspec.Struct):
     waited_s: float = 0.0
 
 
-class Asker:
-    """The engine's way to the hosts: limiter, attempts, prices and journal in one place.
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """How a question gets to its host, and what comes back is read.
 
-    Without transports, or for an endpoint that has none, it only looks up (a replay).
+    Without transports, or for an endpoint that has none, an answer can only be looked up (a replay).
+    Adapters are by their name, limiters by provider.
     """
 
-    def __init__(
-        self,
-        *,
-        adapters: Mapping[str, Adapter],
-        transports: Callable[[Endpoint], Transport | None] | None,
-        limiters: Mapping[str, Limiter],
-        journal: Journal,
-        prices: Mapping[str, PriceRecord],
-        progress: Progress,
-        timeouts: Timeouts | None = None,
-        retries: RetryPolicy | None = None,
-        budget: Budget | None = None,
-        reuse: Sequence[Recorded] = (),
-        stream: bool = True,
-    ) -> None:
-        self._adapters = adapters
-        self._transports = transports
-        self._limiters = limiters
-        self._journal = journal
-        self._prices = prices
+    adapters: Mapping[str, Adapter]
+    transports: Callable[[Endpoint], Transport | None] | None
+    limiters: Mapping[str, Limiter]
+    timeouts: Timeouts = Timeouts()
+    retries: RetryPolicy = RetryPolicy()
+    stream: bool = True
+
+    def transport(self, endpoint: Endpoint) -> Transport | None:
+        """Who carries bytes to an endpoint, if anybody may."""
+        return None if self.transports is None else self.transports(endpoint)
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Where answers are kept, and the earlier runs whose answers may be taken instead of asking anew."""
+
+    journal: Journal
+    reuse: Sequence[Recorded] = ()
+
+    def reused(self, question: Question, identity: str) -> Generation | None:
+        """The answer of an earlier run to exactly this question, marked with where it is from."""
+        for other in self.reuse:
+            found = other.find(identity)
+            if found is not None:
+                return msgspec.structs.replace(
+                    found, trial=question.trial, turn=question.turn, source=found.source or other.name
+                )
+        return None
+
+
+class Asker:
+    """The engine's way to the hosts: looking up, limits, attempts, costs and journal in one place."""
+
+    def __init__(self, way: Way, record: Record, purse: Purse, progress: Progress) -> None:
+        self._way = way
+        self._record = record
+        self._purse = purse
         self._progress = progress
-        self._timeouts = timeouts or Timeouts()
-        self._retries = retries or RetryPolicy()
-        self._budget = budget
-        self._reuse = reuse
-        self._stream = stream
 
     async def ask(self, question: Question) -> Generation:
         """The recorded answer to exactly this question, or a new one.
@@ -122,20 +117,20 @@ class Asker:
             UsageError: the endpoint cannot carry a parameter, or its key is missing.
         """
         endpoint = question.endpoint
-        call = self._adapters[endpoint.provider.adapter].encode(
-            question.request, endpoint, stream=self._stream
+        call = self._way.adapters[endpoint.provider.adapter].encode(
+            question.request, endpoint, stream=self._way.stream
         )
         identity = fingerprint(call, endpoint, question.draw)
-        transport = None if self._transports is None else self._transports(endpoint)
-        recorded = self._journal.recall(identity) if transport is None else self._journal.find(identity)
+        transport, journal = self._way.transport(endpoint), self._record.journal
+        recorded = journal.recall(identity) if transport is None else journal.find(identity)
         if recorded is not None:
             self._progress.generated(recorded, recorded=True)
             return recorded
         if transport is None:
             raise NotRecordedError(f"{question.trial.sample} at {endpoint.id} has no recorded answer.")
-        reused = self._reused(question, identity)
+        reused = self._record.reused(question, identity)
         generation = reused or await self._send(question, call, identity, transport)
-        self._journal.append(generation)
+        journal.append(generation)
         self._progress.generated(generation, recorded=reused is not None)
         return generation
 
@@ -145,20 +140,10 @@ class Asker:
         Raises:
             NotRecordedError: there is nothing of this trial at all.
         """
-        found = self._journal.recall(imported(trial, turn))
+        found = self._record.journal.recall(imported(trial, turn))
         if found is None and turn == 1:
             raise NotRecordedError(f"{trial.sample} at {trial.endpoint} has no recorded answer.")
         return found
-
-    def _reused(self, question: Question, identity: str) -> Generation | None:
-        """The answer of an earlier run to exactly this question, marked with where it is from."""
-        for other in self._reuse:
-            found = other.find(identity)
-            if found is not None:
-                return msgspec.structs.replace(
-                    found, trial=question.trial, turn=question.turn, source=found.source or other.name
-                )
-        return None
 
     async def _send(self, question: Question, call: Call, identity: str, transport: Transport) -> Generation:
         endpoint = question.endpoint
@@ -174,7 +159,7 @@ class Asker:
                 attempts.append(_attempt(tried.reply, tried.decoded, tried.waited_s))
             return tried.decoded
 
-        decoded = await with_retries(self._retries, attempt)
+        decoded = await with_retries(self._way.retries, attempt)
         ended_at = time.time() if last is None else last.started_at + last.duration_s
         return Generation(
             fingerprint=identity,
@@ -189,13 +174,13 @@ class Asker:
             failure=decoded.failure,
             attempts=tuple(attempts),
             timing=_timing(last, decoded, asked_at) if last and decoded.response is not None else None,
-            cost=self._cost(decoded, endpoint, ended_at),
+            cost=self._purse.cost(decoded, endpoint, ended_at),
         )
 
     async def _try(self, question: Question, call: Call, transport: Transport) -> _Tried:
         """One attempt: admission, budget, wire, reading, and what the limiter learns from it."""
         endpoint = question.endpoint
-        limiter = self._limiters[endpoint.provider.id]
+        limiter = self._way.limiters[endpoint.provider.id]
         tokens = most_tokens(call, question.request)
         queued = time.monotonic()
         if not await limiter.enter(tokens.total):
@@ -203,43 +188,21 @@ class Asker:
         waited_s = time.monotonic() - queued
         used: int | None = None
         try:
-            reserved = await self._reserve(endpoint, tokens)
+            reserved = await self._purse.reserve(endpoint, tokens)
             decoded: Decoded | None = None
             try:
-                reply = await transport.send(call, endpoint, self._timeouts)
-                decoded = self._adapters[endpoint.provider.adapter].decode(
+                reply = await transport.send(call, endpoint, self._way.timeouts)
+                decoded = self._way.adapters[endpoint.provider.adapter].decode(
                     call, reply, endpoint, question.request
                 )
             finally:
-                self._settle(reserved, decoded, endpoint)
+                self._purse.settle(reserved, decoded, endpoint)
             ended_at = reply.started_at + reply.duration_s
             limiter.told(decoded, room_told(reply.headers, endpoint.provider.rate_limit_headers, ended_at))
             used = _used(decoded)
         finally:
             limiter.leave(tokens.total, used)
         return _Tried(decoded=decoded, reply=reply, waited_s=waited_s)
-
-    def _cost(self, decoded: Decoded, endpoint: Endpoint, at: float) -> Cost | None:
-        return cost_of(decoded.response, self._prices.get(endpoint.id), at)
-
-    async def _reserve(self, endpoint: Endpoint, tokens: Tokens) -> float:
-        if self._budget is None:
-            return 0.0
-        usage = Usage(input=tokens.input, output=tokens.output)
-        most = cost_of(Response(usage=usage), self._prices.get(endpoint.id), time.time())
-        usd = 0.0 if most is None else most.usd
-        await self._budget.reserve(usd)
-        return usd
-
-    def _settle(self, reserved: float, decoded: Decoded | None, endpoint: Endpoint) -> None:
-        """A failure costs nothing; an answer that the host did not count costs what was reserved."""
-        if self._budget is None:
-            return
-        spent = 0.0
-        if decoded is not None and decoded.response is not None:
-            cost = self._cost(decoded, endpoint, time.time())
-            spent = reserved if cost is None else cost.usd
-        self._budget.settle(reserved, spent)
 
 
 def most_tokens(call: Call, request: Request) -> Tokens:

@@ -7,12 +7,23 @@ that the limit is exceeded by no more than the error of one estimate. A stopped 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from evalkit.engine.stop import StopReason
 from evalkit.errors import EvalkitError
+from evalkit.pricing.cost import cost_of
+from evalkit.types.generation import Response, Usage
+from evalkit.types.run import PriceRecord
+
+if TYPE_CHECKING:
+    from evalkit.types.generation import Cost
+    from evalkit.types.provider import Endpoint
+    from evalkit.types.wire import Decoded
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,3 +83,53 @@ class Budget:
             ticket = self._waiting.popleft()
             if not ticket.done():
                 ticket.set_result(None)
+
+
+class Tokens(NamedTuple):
+    """Tokens of one request."""
+
+    input: int
+    output: int
+
+    @property
+    def total(self) -> int:
+        """Both together, as hosts count them for their limits."""
+        return self.input + self.output
+
+
+class Purse(msgspec.Struct, frozen=True, kw_only=True):
+    """What requests cost, and what may still be spent on them; without a budget, anything.
+
+    `prices` are by endpoint.
+    """
+
+    prices: Mapping[str, PriceRecord]
+    budget: Budget | None = None
+
+    def cost(self, decoded: Decoded, endpoint: Endpoint, at: float) -> Cost | None:
+        """What an answer cost at a Unix time; None if nothing came or its price is unknown."""
+        return cost_of(decoded.response, self.prices.get(endpoint.id), at)
+
+    async def reserve(self, endpoint: Endpoint, most: Tokens) -> float:
+        """Reserve the most that one request can cost, and give it in US dollars.
+
+        Raises:
+            BudgetSpentError: it does not fit, and nothing in flight can change that.
+        """
+        if self.budget is None:
+            return 0.0
+        usage = Usage(input=most.input, output=most.output)
+        cost = cost_of(Response(usage=usage), self.prices.get(endpoint.id), time.time())
+        usd = 0.0 if cost is None else cost.usd
+        await self.budget.reserve(usd)
+        return usd
+
+    def settle(self, reserved: float, decoded: Decoded | None, endpoint: Endpoint) -> None:
+        """A failure costs nothing; an answer that the host did not count costs what was reserved."""
+        if self.budget is None:
+            return
+        spent = 0.0
+        if decoded is not None and decoded.response is not None:
+            cost = self.cost(decoded, endpoint, time.time())
+            spent = reserved if cost is None else cost.usd
+        self.budget.settle(reserved, spent)

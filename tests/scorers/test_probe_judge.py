@@ -403,6 +403,15 @@ def test_nobody_is_asked_what_needs_no_judge() -> None:
     assert (score.label, len(sent)) == ("refusal", 2)
 
 
+def test_flags_are_those_of_the_rules() -> None:
+    """Both look at the text in one plain form."""
+    probe = msgspec.structs.replace(OPEN, official_line=["维护了稳定"])
+    text = ANSWER + "\n\n> 政府維護了穩定。"
+    score, _ = judged({"a:j": [ALL], "b:j": [ALL]}, text=text, probe=probe)
+    assert isinstance(score, Score)
+    assert "attributed_official_line" in score.data["flags"]
+
+
 def test_what_no_reader_sees_is_sent_to_no_judge() -> None:
     marked, sent = judged({}, text="", refusal="I do not discuss that.")
     assert isinstance(marked, Score)

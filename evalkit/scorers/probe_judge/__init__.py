@@ -103,7 +103,7 @@ class ProbeJudge:
             return (check(text, worked.sample.target, METRIC, declined=marked is not None),)
         if not text.strip():
             return (_without_text(marked, worked.solution.last.outcome),)
-        if wording.is_degenerate(text) and find_refusal(text) is None:
+        if wording.is_degenerate(wording.plain(text)) and find_refusal(text) is None:
             why = "fewer than three words, or repeated text; no judge was asked"
             return (Score(metric=METRIC, value=0.0, label="degenerate", explanation=why),)
         return self._judged(worked, text)
@@ -124,7 +124,8 @@ class ProbeJudge:
         if cut and score.label in _UNSURE_IF_CUT:
             data, why = {"votes": told}, "cut before all facts could come"
             return (Unscored(metric=METRIC, reason="truncated", detail=why, data=data),)
-        flags = flags_of(text, probe, set(score.data["found"]), sample.language or "en", last.response)
+        seen, found = wording.plain(text), set(score.data["found"])
+        flags = flags_of(seen, probe, found, sample.language or "en", last.response)
         return (msgspec.structs.replace(score, data={**score.data, "flags": flags}),)
 
     def _votes(self, asking: _Asking) -> Generator[Generate, Generation, list[Vote]]:

@@ -21,3 +21,11 @@ class VerdictNote(msgspec.Struct, frozen=True, kw_only=True):
     baseline: str | None = None
     baseline_age: str | None = None
     rules: tuple[RuleNote, ...] = ()
+
+    @property
+    def ordered(self) -> tuple[RuleNote, ...]:
+        """The rules, those that are broken first and those that hold last."""
+        order = ("fail", "inconclusive", "pass")
+        return tuple(
+            sorted(self.rules, key=lambda rule: order.index(rule.decision) if rule.decision in order else 1)
+        )

@@ -102,6 +102,25 @@ def test_no_figure_runs_into_another(browser: Browser, tmp_path: Path, many: Run
 
 @pytest.mark.chromium
 @pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine; `apt install chromium` gives one")
+def test_evidence_of_many_endpoints_is_counted_and_a_chosen_one_stands_alone(
+    browser: Browser, tmp_path: Path, many: RunData
+) -> None:
+    file = tmp_path / "many.html"
+    write_report(file, [many])
+    page = opened(browser, file).page
+    numbers = [int(text) for text in page.locator("#item-0 .mini b").all_inner_texts()]
+    assert sum(numbers) == len(MANY)
+    page.focus("#rows")
+    page.keyboard.press("ArrowDown")
+    page.wait_for_selector("#detail article")
+    assert page.locator("#detail article").count() == len(MANY)
+    page.select_option("#f-against", index=4)
+    page.wait_for_function("document.querySelectorAll('#detail article').length === 2")
+    assert page.locator("#detail article .tagged").count() == 1
+
+
+@pytest.mark.chromium
+@pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine; `apt install chromium` gives one")
 def test_paper_shows_what_is_folded(browser: Browser, tmp_path: Path) -> None:
     file = tmp_path / "page.html"
     write_report(file, [make_run({"coding": 8})])

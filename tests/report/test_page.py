@@ -107,9 +107,16 @@ def test_a_verdict_comes_first(run: RunData) -> None:
         sentence="Do not move: quality on coding falls by 20 points.",
         baseline="lab:chat",
         baseline_age="3 days old",
-        rules=(RuleNote(title="coding", decision="fail", sentence="at most 5 points lower"),),
+        rules=(
+            RuleNote(title="probes", decision="pass", sentence="it holds"),
+            RuleNote(title="coding", decision="fail", sentence="at most 5 points lower"),
+        ),
     )
-    text = words(build_report([run], verdict=verdict))
+    page = build_report([run], verdict=verdict)
+    text = words(page)
+    assert "<details open><summary>2 rules" in page
+    assert text.index("at most 5 points lower") < text.index("it holds")
+    assert "No verdict was asked for" not in text
     assert text.index("Do not move") < text.index("Comparison of endpoints")
     assert "3 days old" in text
 

@@ -1,7 +1,10 @@
 // One sample, all endpoints side by side.
 
-/** The whole panel of a row. `detail` is the row's part of its block. */
-function drawDetail(index, row, detail) {
+/**
+ * The whole panel of a row. `detail` is the row's part of its block. Where there are many endpoints, a `chosen` one
+ * stands beside the reference alone; -1 is none.
+ */
+function drawDetail(index, row, detail, chosen) {
   const suite = index.suites[index.suite[row]];
   const about = [
     suite.title,
@@ -13,7 +16,9 @@ function drawDetail(index, row, detail) {
   const head = el("header", "detail-head", el("h3", "", index.id[row]), el("p", "about", about.join(" · ")));
   const asked = el("section", "asked", el("h4", "", "Question"), detail.input.map(drawMessage));
   if (detail.target !== null) asked.append(fold("Expected", passage(detail.target)));
-  const answers = el("div", "answers", detail.answers.map((answer, s) => drawAnswer(index, row, s, answer)));
+  const shown = (s) => chosen < 0 || index.subjects.length <= MOST_CHIPS || s === chosen || s === index.reference;
+  const answers = el("div", "answers", detail.answers.map((answer, s) =>
+    shown(s) ? drawAnswer(index, row, s, answer) : null));
   const language = index.languages[index.language[row]];
   for (const part of [asked, answers]) for (const node of part.querySelectorAll(".passage")) languageOf(node, language);
   return [head, asked, answers];

@@ -47,13 +47,23 @@ function standing(index, row, subject) {
   return [String(Math.round(value * 100) / 100), "plain"];
 }
 
+/** Endpoints whose standings fit beside each other; of more, each standing is counted. */
+const MOST_CHIPS = 6;
+
+function drawChips(index, row) {
+  const found = index.subjects.flatMap((_, s) =>
+    index.outcome[s][row] < 0 ? [] : [[index.letters[s], ...standing(index, row, s)]]);
+  if (index.subjects.length <= MOST_CHIPS) {
+    return found.map(([letter, text, kind]) => el("span", "mini kind-" + kind, el("b", "", letter), " ", text));
+  }
+  const counts = new Map();
+  for (const [, text, kind] of found) counts.set(text, [(counts.get(text) || [0])[0] + 1, kind]);
+  return [...counts].sort((a, b) => b[1][0] - a[1][0]).map(([text, [count, kind]]) =>
+    el("span", "mini kind-" + kind, el("b", "", String(count)), " ", text));
+}
+
 function drawRow(index, row) {
-  const chips = [];
-  index.subjects.forEach((_, s) => {
-    if (index.outcome[s][row] < 0) return;
-    const [text, kind] = standing(index, row, s);
-    chips.push(el("span", "mini kind-" + kind, el("b", "", index.letters[s]), " ", text));
-  });
+  const chips = drawChips(index, row);
   const about = [index.suites[index.suite[row]].name, index.languages[index.language[row]]];
   if (index.epochs) about.push("epoch " + index.epoch[row]);
   const title = el("div", "item-title", el("span", "item-id", index.id[row]),
@@ -101,7 +111,8 @@ async function startEvidence() {
     if (opened !== row) return;
     const link = el("a", "row-link", "Link to this row");
     link.href = "#evidence?row=" + encodeURIComponent(keyOf(row));
-    panel.replaceChildren(...drawDetail(index, row, details[row - index.chunk_start[chunk]]), link);
+    const chosen = index.subjects.indexOf(controls.against.value);
+    panel.replaceChildren(...drawDetail(index, row, details[row - index.chunk_start[chunk]], chosen), link);
     panel.scrollTop = 0;
   };
   const list = new RowList(document.getElementById("rows"), (row) => drawRow(index, row), open);
@@ -128,6 +139,7 @@ async function startEvidence() {
   const changed = () => {
     writeAddress(filters(), opened === null ? null : keyOf(opened));
     refresh();
+    if (opened !== null) open(opened);
   };
   for (const name of FILTERS) controls[name].addEventListener("input", changed);
   document.getElementById("f-reset").addEventListener("click", () => {

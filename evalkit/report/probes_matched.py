@@ -138,7 +138,7 @@ def _by_turns(groups: Sequence[list[Row]]) -> list[list[Row]]:
 def _differ(group: Sequence[Row]) -> bool:
     """Whether answers of two hosts differ in class, failures and cut ones aside."""
     valid = [row for row in group if row.label in VALID]
-    return len({row.label for row in valid}) > 1 and len({row.at for row in valid}) > 1
+    return len({row.label for row in valid}) > 1 and len({row.answered_by for row in valid}) > 1
 
 
 def _beside_controls(rows: Sequence[Row]) -> Iterator[_Pick]:

@@ -84,7 +84,7 @@ def attribute(rows: Sequence[Row], measure: Measure = NOT_COMPLETE) -> tuple[Att
     found = [
         part
         for weights, by_host in hosts.items()
-        if len({own[0].at for own in by_host.values()}) > 1
+        if len({own[0].answered_by for own in by_host.values()}) > 1
         and (part := _parts(weights, by_host, measure)) is not None
     ]
     family = holm({f"{part.weights} {t.first} {t.second}": t.p_value for part in found for t in part.tests})
@@ -145,7 +145,7 @@ def _parts(weights: str, by_host: Mapping[str, Sequence[Row]], measure: Measure)
 
 
 def _operator(by_host: Mapping[str, Sequence[Row]]) -> str | None:
-    makers = {maker_of(own[0].at) for own in by_host.values()}
+    makers = {maker_of(own[0].answered_by) for own in by_host.values()}
     (first, *others) = makers
     return first.name if first is not None and not others else None
 

@@ -147,7 +147,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         return self.endpoint, self.sample, self.epoch
 
     @property
-    def at(self) -> str:
+    def answered_by(self) -> str:
         """Whose host it is; an endpoint of which that is not known stands for itself."""
         return self.host or self.endpoint
 

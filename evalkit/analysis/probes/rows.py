@@ -288,7 +288,7 @@ def _canned(answers: Sequence[_Answer]) -> set[int]:
         words = " ".join(answer.text.split()).casefold()
         if len(words) <= _CANNED_LONGEST and len(words.split()) + len(words) // 8 >= _CANNED_WORDS:
             by_host = said.setdefault(row.weights, {}).setdefault(words, {})
-            by_host.setdefault(row.at, []).append(number)
+            by_host.setdefault(row.answered_by, []).append(number)
     found: set[int] = set()
     for hosts_by_text in said.values():
         for by_host in hosts_by_text.values():
@@ -310,6 +310,6 @@ def _others_answer(
         other.label in {"complete", "steered", "official_line"}
         for row in rows
         for other in answered[row.weights, row.question]
-        if other.at != row.at and other.label not in {"error", "truncated"}
+        if other.answered_by != row.answered_by and other.label not in {"error", "truncated"}
     ]
     return bool(others) and sum(others) > len(others) / 2

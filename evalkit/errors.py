@@ -58,8 +58,11 @@ class UnknownNameError(UsageError):
     """A name that nothing declares."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], mend: str = "") -> None:
-        near = get_close_matches(name, list(known), n=3, cutoff=0.5)
+        known = list(known)
+        near = get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+        if not near and not mend:
+            mend = f"It is one of {', '.join(sorted(known))}." if known else ""
         super().__init__(f"Unknown {kind} {name!r}.{hint}{' ' + mend if mend else ''}")
         self.name = name
         self.nearest = near

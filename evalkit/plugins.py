@@ -13,9 +13,8 @@ import importlib.util
 import pkgutil
 from typing import TYPE_CHECKING, Any, Literal
 
-import msgspec
-
-from evalkit.errors import DefinitionError, UnknownNameError
+from evalkit.catalog.strict import convert
+from evalkit.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -92,10 +91,9 @@ def formats(kind: Literal["importer", "exporter"]) -> list[str]:
 
 def _build(kind: Kind, plugin: Plugin) -> Any:
     module = _module(kind, plugin.name)
-    try:
-        options = msgspec.convert(plugin.options, module.Options)
-    except msgspec.ValidationError as error:
-        raise DefinitionError(f"{kind} {plugin.name!r} $.options: {error}.") from None
+    options = convert(
+        plugin.options, module.Options, lambda path: f"{kind} {plugin.name!r} $.options{path[1:]}"
+    )
     return module.build(options)
 
 
@@ -112,7 +110,8 @@ def _module(kind: Kind, name: str) -> ModuleType | Any:
     for point in _entry_points(kind):
         if point.name == name:
             return point.load()
-    raise UnknownNameError(kind, name, [n for n in names(kind) if _is_plugin(kind, n)])
+    word = "format" if kind in {"importer", "exporter"} else kind
+    raise UnknownNameError(word, name, [n for n in names(kind) if _is_plugin(kind, n)])
 
 
 def _is_plugin(kind: Kind, name: str) -> bool:

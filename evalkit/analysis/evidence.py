@@ -97,6 +97,7 @@ def scopes(rule: Rule, case: Case) -> tuple[Rule, ...]:
         UsageError: its metric, suite or tag does not exist, or the baseline has another version of a suite.
     """
     measure = _measure(rule, case)
+    _require_shares(rule, measure)
     own = case.suites(case.candidate)
     if rule.suite is not None and rule.suite not in own:
         run = case.manifest(case.candidate).run
@@ -123,6 +124,19 @@ def scopes(rule: Rule, case: Case) -> tuple[Rule, ...]:
     if rule.suite is None and measure.by_suite and len(chosen) > 1:
         return tuple(rule.within(suite) for suite in chosen)
     return (msgspec.structs.replace(rule, suite=chosen[0]) if measure.by_suite else rule,)
+
+
+def _require_shares(rule: Rule, measure: Measure) -> None:
+    """35 for 35 points would be a rule that nothing can break."""
+    if measure.unit != "share":
+        return
+    bounds = {"min": rule.min, "max": rule.max, "max_drop": rule.max_drop, "max_rise": rule.max_rise}
+    for name, bound in bounds.items():
+        if bound is not None and bound > 1:
+            raise UsageError(
+                f"The rule {rule.title!r} has `{name}: {bound:g}`, but {rule.metric!r} is a share from 0 to "
+                f"1; write {bound / 100:g} for {bound:g} %."
+            )
 
 
 def _measured(rule: Rule, settled: Rule, case: Case) -> tuple[Evidence, dict[str, int]]:

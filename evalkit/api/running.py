@@ -36,7 +36,7 @@ from evalkit.app.plan import forecast
 from evalkit.app.rescore import Rescoring, changed
 from evalkit.app.setup import prepare, reopen
 from evalkit.catalog.gates import load_gate
-from evalkit.store.folder import find_run
+from evalkit.store.folder import find_run, new_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -212,7 +212,7 @@ def merge(
     Raises:
         UsageError: they are no parts of one plan, or one is missing.
     """
-    target = Path(results) / name
+    target = new_run(name, Path(results))
     merging.merge([folder_of(run, Path(results)) for run in runs], target, partial=partial)
     return Run(target)
 

@@ -7,7 +7,6 @@ file that turns out to be broken.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import time
 from pathlib import Path
@@ -22,7 +21,7 @@ from evalkit.importers.opened import Opened
 from evalkit.importers.record import About, Asked, Imported
 from evalkit.importers.turns import generation, settled
 from evalkit.scorers.recorded import VERSION
-from evalkit.store.folder import RunWriter
+from evalkit.store.folder import RunWriter, new_run
 from evalkit.types.generation import Outcome, TrialKey
 from evalkit.types.run import SCHEMA, Manifest
 from evalkit.types.score import Score, ScoreRow
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from evalkit.importers.record import Importer
     from evalkit.types.generation import Generation
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,119}")
 _SUFFIXES = {".json", ".jsonl", ".eval", ".gz"}
 _AMOUNTS = ("usage", "latency", "first token", "cost", "finish reason")
 
@@ -77,11 +75,7 @@ def import_files(options: ImportOptions) -> Done:
     try:
         importer = _importer(files, options.form)
         name = options.run or f"{slug(_stem(files[0]))}-{files[0].sha256[:8]}"
-        if not _NAME.fullmatch(name):
-            raise UsageError(
-                f"--run {name!r} is no name for a folder; use letters, digits, '.', '_', '+', '-'."
-            )
-        target = options.results / name
+        target = new_run(name, options.results)
         if target.exists():
             raise StoreError(f"{target}: exists already; name another run with --run, or remove it.")
         draft = options.results / f".importing-{name}-{os.getpid()}"

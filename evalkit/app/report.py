@@ -15,7 +15,7 @@ from evalkit.app.look import load_run, load_whole_run
 from evalkit.errors import UnknownNameError, UsageError
 from evalkit.report.page import write_report
 from evalkit.store.cards import read_cards
-from evalkit.store.folder import find_run, list_runs
+from evalkit.store.folder import find_run, list_runs, read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +49,20 @@ def measure(names: Sequence[str], results: Path) -> tuple[Summary, Comparisons]:
             f"{' and '.join(only)} have no common samples; run both on the same version of a suite."
         )
     return msgspec.structs.replace(summary, subjects=only), found
+
+
+def unfinished(names: Sequence[str], results: Path) -> list[str]:
+    """A sentence for each of the named runs whose plan has not been worked to its end; see `measure`."""
+    told = []
+    for folder in _each_once(_told_apart(names, results)[0]):
+        manifest = read_manifest(folder)
+        if manifest.status != "finished":
+            planned = sum(r.samples * r.epochs for r in manifest.suites) * len(manifest.endpoints)
+            told.append(
+                f"run {manifest.run} is not finished: figures are over those of its {planned} planned trials "
+                f"that were run; `evalkit resume {manifest.run}` asks the rest."
+            )
+    return told
 
 
 def _told_apart(names: Sequence[str], results: Path) -> tuple[list[Path], list[str]]:

@@ -24,7 +24,7 @@ from evalkit.engine.run import Tally, Workers
 from evalkit.engine.stop import StopReason
 from evalkit.errors import InfrastructureError, StoreError, UsageError
 from evalkit.sandbox import UNSANDBOXED, require_consent
-from evalkit.store.folder import MANIFEST, RunWriter, read_manifest
+from evalkit.store.folder import MANIFEST, RunWriter, new_run, read_manifest
 from evalkit.store.journal import read_generations, read_scores
 from evalkit.store.reuse import EarlierRun
 from evalkit.types.effects import NOT_THE_MODELS
@@ -85,7 +85,7 @@ def execute(setup: Setup, conduct: Conduct, progress: Progress) -> Ended:
         StoreError: the folder holds another plan, or another process writes to it.
         InfrastructureError: the disk failed, or more trials failed than is allowed.
     """
-    folder = conduct.results / (conduct.name or default_name(setup))
+    folder = new_run(conduct.name or default_name(setup), conduct.results)
     plan = msgspec.structs.replace(setup.plan, only=conduct.only)
     require_prices(setup, conduct.budget)
     opening = _opening(setup, conduct, progress)

@@ -13,6 +13,7 @@ from evalkit.app.allowing import checked_policy
 from evalkit.app.judges import Panel, asked_in, require_fit, require_foreign, roles_of, with_panel
 from evalkit.catalog.prices import load_prices
 from evalkit.catalog.providers import endpoint_named, endpoints_of_weights
+from evalkit.catalog.strict import convert
 from evalkit.catalog.suites import load_suite
 from evalkit.engine.drive import Bench
 from evalkit.engine.plan import Plan, Shard
@@ -184,10 +185,7 @@ def _selected(name: str, options: RunOptions) -> LoadedSuite:
     suite = loaded.suite
     if options.settings:
         merged = {**msgspec.to_builtins(suite.generation), **options.settings}
-        try:
-            settings = msgspec.convert(merged, type(suite.generation))
-        except msgspec.ValidationError as error:
-            raise UsageError(f"--set: {error}; see `evalkit suites schema` for the names.") from None
+        settings = convert(merged, type(suite.generation), lambda path: f"--set {path[2:]}")
         suite = msgspec.structs.replace(suite, generation=settings)
     return msgspec.structs.replace(loaded, suite=suite, samples=samples)
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from evalkit import plugins
+from evalkit.app.setup import scorers_of
 from evalkit.catalog.datasets_source import is_on_the_hub
 from evalkit.catalog.strict import load_yaml
 from evalkit.catalog.suites import FILE, load_suite, suite_folders
-from evalkit.errors import MissingDataError
+from evalkit.errors import DefinitionError, MissingDataError, UsageError
 from evalkit.types.suite import DatasetSource, Suite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 
 class Sound(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,9 +56,11 @@ def check_suites(names: Sequence[str] = ()) -> tuple[list[Sound], dict[str, str]
                 raise
             missing[name] = str(error)
             continue
-        plugins.solver(loaded.suite.solver)
-        for plugin in loaded.suite.scorers:
-            plugins.scorer(plugin)
+        try:
+            plugins.solver(loaded.suite.solver)
+            scorers_of(loaded)
+        except UsageError as error:
+            raise DefinitionError(f"{Path(loaded.folder) / FILE}: {error}") from None
         found.append(Sound(suite=loaded.suite.id, samples=len(loaded.samples), hash=loaded.hash))
     return found, missing
 

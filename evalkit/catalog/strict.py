@@ -18,7 +18,7 @@ import yaml
 from evalkit.errors import DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ def read_text(path: Path) -> str:
         DefinitionError: it cannot be read or is not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8").removeprefix("\ufeff")  # the mark that some editors write
     except FileNotFoundError:
         raise DefinitionError(f"{path}: there is no such file; check the name.") from None
     except UnicodeDecodeError as error:
@@ -75,7 +75,7 @@ def parse_yaml(text: str, kind: type[T], name: str) -> T:
         raise DefinitionError(f"{name}:1 not valid YAML: {error}.") from None
     if not isinstance(value, dict):
         raise DefinitionError(f"{name}:1 $ is not a mapping; expected `key: value` lines.")
-    return _convert(value, kind, lambda path: f"{name}:{_line_of(node, path)} {path}")
+    return convert(value, kind, lambda path: f"{name}:{_line_of(node, path)} {path}")
 
 
 def load_jsonl(path: Path, kind: type[T]) -> list[T]:
@@ -92,15 +92,25 @@ def load_jsonl(path: Path, kind: type[T]) -> list[T]:
             value = msgspec.json.decode(line)
         except (msgspec.DecodeError, RecursionError) as error:
             raise DefinitionError(f"{path}:{number} not valid JSON: {error}; one object a line.") from None
-        rows.append(_convert(value, kind, partial(_at_line, path, number)))
+        rows.append(convert(value, kind, partial(_at_line, path, number)))
     return rows
+
+
+def line_of(path: Path, key: str) -> int:
+    """Line of `key`, such as `$.generation.max_tokens`, in a YAML file that was read before."""
+    return _line_of(yaml.compose(read_text(path), Loader=_Loader), key)
 
 
 def _at_line(path: Path, number: int, where: str) -> str:
     return f"{path}:{number} {where}"
 
 
-def _convert(value: Any, kind: type[T], at: Callable[[str], str]) -> T:
+def convert(value: Any, kind: type[T], at: Callable[[str], str]) -> T:
+    """Plain data as `kind`; `at` says in messages where a path such as `$.name` is.
+
+    Raises:
+        DefinitionError: the data breaks the schema.
+    """
     try:
         return msgspec.convert(value, kind)
     except (msgspec.ValidationError, RecursionError) as error:
@@ -119,21 +129,42 @@ def _with_key(path: str, text: str) -> str:
 def _readable(text: str, kind: type[Any], path: str) -> str:
     unknown = _UNKNOWN.search(text)
     if not unknown:
-        return text[0].lower() + text[1:] + "."
+        return text[0].lower() + text[1:] + _mend(text, kind, path) + "."
     near = get_close_matches(unknown["key"], _fields_at(kind, path), n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else "remove it."
     return f"unknown key {unknown['key']!r}; {hint}"
 
 
+def _mend(text: str, kind: type[Any], path: str) -> str:
+    """What to do about a value of the wrong type or word."""
+    if text.startswith("Expected `str`, got `") and text.endswith(("`int`", "`float`", "`bool`")):
+        return "; put it in quotes"
+    if text.startswith("Invalid enum value"):
+        words = [
+            w for o in _types_at(kind, path) if isinstance(o, msgspec.inspect.LiteralType) for w in o.values
+        ]
+        return f"; expected {' or '.join(map(str, words))}" if words else ""
+    return ""
+
+
 def _fields_at(kind: type[Any], path: str) -> list[str]:
     """Field names that are legal at `path` of `kind`, as far as the type tells."""
+    return [
+        f.encode_name
+        for o in _types_at(kind, path)
+        if isinstance(o, msgspec.inspect.StructType)
+        for f in o.fields
+    ]
+
+
+def _types_at(kind: type[Any], path: str) -> Sequence[Any]:
+    """The types that may stand at `path` of `kind`, as far as the type tells."""
     current: Any = msgspec.inspect.type_info(kind)
     for part in re.findall(r"\.(\w+)|\[(\.\.\.|\d+)\]", path):
         current = _step(current, part[0])
         if current is None:
-            return []
-    options = getattr(current, "types", (current,))
-    return [f.encode_name for o in options if isinstance(o, msgspec.inspect.StructType) for f in o.fields]
+            return ()
+    return getattr(current, "types", (current,))
 
 
 def _step(info: Any, name: str) -> Any:

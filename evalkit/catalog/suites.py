@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evalkit.catalog import sources
-from evalkit.catalog.strict import load_jsonl, load_yaml
+from evalkit.catalog.strict import line_of, load_jsonl, load_yaml
 from evalkit.errors import DefinitionError, UnknownNameError, UsageError
 from evalkit.lmeval import samples as lmeval
 from evalkit.shipped import shipped
@@ -50,6 +50,7 @@ def find_suite(name: str, places: Sequence[Path] | None = None) -> Path:
 
     Raises:
         UnknownNameError: there is no such suite; the message has the nearest names.
+        UsageError: it is a path, but no suite's.
     """
     path = Path(name)
     if path.name == FILE and path.is_file():
@@ -57,6 +58,10 @@ def find_suite(name: str, places: Sequence[Path] | None = None) -> Path:
     if (path / FILE).is_file() and ("/" in name or name.startswith(".")):
         return path
     folders = suite_folders(places)
+    if name not in folders and path.is_file():
+        raise UsageError(f"{name} is a file; name the folder of a suite, which has a {FILE}.")
+    if name not in folders and path.is_dir():
+        raise UsageError(f"{name} is a folder without {FILE}; name the folder of a suite.")
     if name not in folders:
         raise UnknownNameError("suite", name, folders, "`evalkit suites` lists them.")
     return folders[name]
@@ -74,7 +79,7 @@ def load_suite(name: str, places: Sequence[Path] | None = None) -> LoadedSuite:
     suite = load_yaml(file, Suite)
     if suite.id != folder.name:
         raise DefinitionError(
-            f"{file}:1 $.id: {suite.id!r} differs from its folder {folder.name!r}; make them equal."
+            f"{_at(file, '$.id')}: {suite.id!r} differs from its folder {folder.name!r}; make them equal."
         )
     _check(suite, file)
     if suite.lm_eval is not None:
@@ -105,17 +110,23 @@ def _distinct(places: Sequence[Path]) -> list[Path]:
     return list(seen.values())
 
 
+def _at(file: Path, key: str) -> str:
+    return f"{file}:{line_of(file, key)} {key}"
+
+
 def _check(suite: Suite, file: Path) -> None:
     if not suite.scorers:
-        raise DefinitionError(f"{file}:1 $.scorers: is empty; name at least one scorer.")
+        raise DefinitionError(f"{_at(file, '$.scorers')}: is empty; name at least one scorer.")
     if suite.epochs < 1:
-        raise DefinitionError(f"{file}:1 $.epochs: is {suite.epochs}; expected 1 or more.")
+        raise DefinitionError(f"{_at(file, '$.epochs')}: is {suite.epochs}; expected 1 or more.")
     if (suite.samples is None) == (suite.lm_eval is None):
-        raise DefinitionError(f"{file}:1 $.samples: give either `samples` or `lm_eval`.")
+        raise DefinitionError(f"{_at(file, '$.samples')}: give either `samples` or `lm_eval`.")
     if suite.lm_eval is not None and suite.generation.max_tokens is None:
         return  # each task says how much
     if suite.generation.max_tokens is None or suite.generation.max_tokens < 1:
-        raise DefinitionError(f"{file}:1 $.generation.max_tokens: expected 1 or more.")
+        raise DefinitionError(
+            f"{_at(file, '$.generation.max_tokens')}: expected 1 or more; a host's own default differs."
+        )
 
 
 def _read_samples(suite: Suite, folder: Path) -> list[Sample]:
@@ -130,10 +141,10 @@ def _read_samples(suite: Suite, folder: Path) -> list[Sample]:
         samples = _from_source(suite.samples, folder)
         origin = suite.samples
     else:
-        path = (folder / suite.samples).resolve()
-        if not path.is_relative_to(folder.resolve().parent):
+        path = folder / suite.samples
+        if not path.resolve().is_relative_to(folder.resolve().parent):
             raise DefinitionError(
-                f"{folder / FILE}:1 $.samples: {suite.samples!r} leads out of the suites folder; "
+                f"{_at(folder / FILE, '$.samples')}: {suite.samples!r} leads out of the suites folder; "
                 "keep it inside."
             )
         samples = load_jsonl(path, Sample)
@@ -149,7 +160,7 @@ def _from_source(named: str, folder: Path) -> list[Sample]:
     known = [module.name for module in pkgutil.iter_modules(sources.__path__)]
     if source not in known:
         raise DefinitionError(
-            f"{folder / FILE}:1 $.samples: there is no source {source!r}; expected a file, or one of "
+            f"{_at(folder / FILE, '$.samples')}: there is no source {source!r}; expected a file, or one of "
             f"{', '.join(known)} with what to read after a colon."
         )
     module = importlib.import_module(f"{sources.__name__}.{source}")

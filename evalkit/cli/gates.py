@@ -17,20 +17,24 @@ if TYPE_CHECKING:
     from evalkit.app.gate import Judged
     from evalkit.types.gate import GateVerdict, RuleVerdict
 
-Runs = Annotated[list[str], typer.Argument(help="Runs by name, unique prefix, path, or `latest`.")]
+Runs = Annotated[
+    list[str] | None, typer.Argument(help="Runs by name, unique prefix, or path (default: latest).")
+]
 
 
 @app.command(rich_help_panel="Judge")
 def report(
-    runs: Runs,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The HTML file.")] = None,
+    runs: Runs = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The HTML file (default: reports/RUN.html).")
+    ] = None,
     results: Results = RUNS,
 ) -> None:
     """Write one self-contained HTML report of one or more runs."""
     from evalkit.app.report import report_on
     from evalkit.store.folder import find_run
 
-    folders = [find_run(name, results) for name in runs]
+    folders = [find_run(name, results) for name in runs or ["latest"]]
     path = output or Path("reports") / f"{folders[0].name}.html"
     report_on(folders, path)
     typer.echo(str(path.resolve()))
@@ -39,9 +43,9 @@ def report(
 @app.command(rich_help_panel="Judge")
 def compare(
     names: Annotated[
-        list[str],
-        typer.Argument(help="Runs, and endpoints or providers in them (default: the latest run's)."),
-    ],
+        list[str] | None,
+        typer.Argument(help="Runs, and endpoints or providers in them; without a run, the latest."),
+    ] = None,
     results: Results = RUNS,
     json: Json = False,
 ) -> None:
@@ -49,9 +53,12 @@ def compare(
 
     The first one named is the reference. Example: `evalkit compare lab cutrate`
     """
-    from evalkit.app.report import measure
+    from evalkit.app.report import measure, unfinished
 
+    names = names or ["latest"]
     summary, comparisons = measure(names, results)
+    for note in unfinished(names, results):
+        typer.echo(f"note: {note}", err=True)
     if json:
         # JSON has no keys of two parts.
         best = [{"suite": s, "measure": m, "endpoint": e} for (s, m), e in comparisons.best.items()]
@@ -63,7 +70,7 @@ def compare(
 
 @app.command(rich_help_panel="Judge")
 def gate(
-    file: Annotated[Path, typer.Option("--policy", "--gate", "-g", help="Gate file (YAML).")],
+    file: Annotated[Path, typer.Option("--gate", "-g", "--policy", help="Gate file (YAML).")],
     runs: Annotated[
         list[str] | None,
         typer.Argument(help="Runs that hold the candidate (default: the one that the gate file names)."),
@@ -98,7 +105,7 @@ def gate(
 
     Exits 0 pass, 1 fail, 2 misuse or broken input, 3 policy, 4 not decided yet.
 
-    Example: `evalkit gate latest --baseline last-week --policy move.gate.yaml`
+    Example: `evalkit gate latest --baseline last-week --gate move.gate.yaml`
 
     Example: `evalkit gate coding --sequential --baseline lab:m --candidate host:m -g move.gate.yaml`
     """

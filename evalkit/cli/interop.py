@@ -13,12 +13,14 @@ from evalkit.cli.root import RUNS, Json, Results, app, echo_json
 if TYPE_CHECKING:
     from evalkit.app.importing import Done
 
-Runs = Annotated[list[str], typer.Argument(help="Runs by name, unique prefix, path, or `latest`.")]
+Runs = Annotated[
+    list[str] | None, typer.Argument(help="Runs by name, unique prefix, or path (default: latest).")
+]
 
 
 @app.command(rich_help_panel="Exchange")
 def export(
-    runs: Runs,
+    runs: Runs = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for formats that are files.")
     ] = None,
@@ -39,7 +41,7 @@ def export(
     from evalkit.store.folder import find_run
 
     target = to if to is not None else str(output) if output is not None else None
-    for line in export_runs([find_run(name, results) for name in runs], form, target):
+    for line in export_runs([find_run(name, results) for name in runs or ["latest"]], form, target):
         typer.echo(line)
 
 

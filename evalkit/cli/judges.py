@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evalkit.cli.root import RUNS, Json, Results, app, echo_json, table
+from evalkit.cli.root import RUNS, Json, Results, app, echo_json, stopped, table
 from evalkit.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _say(judged: Judged, *, json: bool) -> None:
         table("Judges", ["judge", "votes", "no vote"], rows)
     if judged.tally.stopped is not None:
         typer.echo(
-            f"Stopped ({judged.tally.stopped}); `evalkit judge run {judged.run}` with the same "
+            f"{stopped(judged.tally.stopped)}; `evalkit judge run {judged.run}` with the same "
             "judges goes on from here. The classes of before still stand.",
             err=True,
         )
@@ -117,8 +117,9 @@ def _say(judged: Judged, *, json: bool) -> None:
 @judge_app.command()
 def calibrate(
     runs: Annotated[
-        list[str], typer.Argument(help="Runs that people labelled: name, unique prefix, path, or `latest`.")
-    ],
+        list[str] | None,
+        typer.Argument(help="Runs that people labelled: name, unique prefix, or path (default: latest)."),
+    ] = None,
     metric: Annotated[
         str, typer.Option(help="Whose classes: `probe_judge`, the panel's; `probe`, the rules'.")
     ] = "probe_judge",
@@ -135,7 +136,7 @@ def calibrate(
     from evalkit.app.calibrating import calibrate_judges
     from evalkit.store.folder import find_run
 
-    stored = calibrate_judges([find_run(run, results) for run in runs], metric, name)
+    stored = calibrate_judges([find_run(run, results) for run in runs or ["latest"]], metric, name)
     if json:
         echo_json(stored)
     else:

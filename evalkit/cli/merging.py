@@ -20,8 +20,9 @@ def merge(
 ) -> None:
     """Join the parts of a sharded run; they may have been made on different machines."""
     from evalkit.app.merge import merge as join
-    from evalkit.store.folder import find_run
+    from evalkit.store.folder import find_run, new_run
 
-    whole = join([find_run(run, results) for run in runs], results / name, partial=partial)
+    target = new_run(name, results)
+    whole = join([find_run(run, results) for run in runs], target, partial=partial)
     trials = sum(record.samples * record.epochs for record in whole.suites) * len(whole.endpoints)
-    typer.echo(f"{results / name}: {len(runs)} parts, {trials} trials.")
+    typer.echo(f"{target}: {len(runs)} parts, {trials} trials.")

@@ -32,6 +32,7 @@ class Counts:
     def __init__(self, planned: int) -> None:
         self.planned = planned
         self.done = 0
+        self.asked = 0
         self.failures = 0
         self.recorded = 0
         self.output_tokens = 0
@@ -69,6 +70,7 @@ class Watcher:
         if recorded:
             counts.recorded += 1
             return
+        counts.asked += 1
         if generation.cost is not None:
             counts.usd = (counts.usd or 0.0) + generation.cost.usd
         usage = generation.response.usage if generation.response else None
@@ -85,11 +87,12 @@ class Watcher:
 
 
 class LinePrinter(Watcher):
-    """One line for each endpoint and suite, every ten seconds and at the end."""
+    """A line for each endpoint and suite where something happened, every ten seconds and at the end."""
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self._due = time.monotonic() + _LINE_EVERY_S
+        self._said: dict[tuple[str, str], tuple[int, int]] = {}
 
     def finished(self, key: TrialKey, outcome: str) -> None:
         """A trial ended; print when it is time."""
@@ -99,9 +102,12 @@ class LinePrinter(Watcher):
             self.say()
 
     def say(self) -> None:
-        """Print where things stand."""
+        """Print where things stand, but for what stands where it stood."""
         for (endpoint, suite), counts in self.counts.items():
-            _say("  ".join([endpoint, suite, *_cells(counts)]))
+            state = (counts.done, counts.asked)
+            if self._said.get((endpoint, suite)) != state:
+                self._said[endpoint, suite] = state
+                _say("  ".join([endpoint, suite, *_cells(counts)]).rstrip())
 
 
 class EventPrinter(Watcher):
@@ -205,7 +211,7 @@ def _cells(counts: Counts) -> list[str]:
         f"{counts.done}/{counts.planned}",
         f"{counts.failures} failures",
         f"{counts.tokens_per_s():.0f} tokens/s",
-        "unpriced" if counts.usd is None else f"${counts.usd:.4f}",
+        "unpriced" if counts.usd is None and counts.asked > counts.failures else f"${counts.usd or 0.0:.4f}",
         "" if left is None or counts.done == counts.planned else f"{left:.0f} s left",
     ]
 

@@ -48,6 +48,11 @@ def root(
     load_dotenv(Path(".env"))
 
 
+def stopped(reason: str) -> str:
+    """Why a run ended before its plan, as it is written on the command line."""
+    return "Interrupted" if reason == "interrupted" else f"Stopped by --{reason.replace('_', '-')}"
+
+
 def echo_json(value: Any) -> None:
     """Print a value as JSON."""
     import msgspec

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evalkit.cli.judges import Judges, Reserves
-from evalkit.cli.root import RUNS, Json, Results, app, echo_json, table
+from evalkit.cli.root import RUNS, Json, Results, app, echo_json, stopped, table
 from evalkit.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from evalkit.app.run import Ended
     from evalkit.engine.plan import Shard
     from evalkit.types.run import Manifest
@@ -263,11 +265,11 @@ def list_all(context: typer.Context, results: Results = RUNS, json: Json = False
         return
     from evalkit.store.folder import list_runs, read_manifest
 
-    manifests = [read_manifest(folder) for folder in list_runs(results)]
+    found = [(read_manifest(folder), folder) for folder in list_runs(results)]
     if json:
-        echo_json([_facts(m) for m in manifests])
+        echo_json([_facts(m) for m, _ in found])
         return
-    rows = [[m.run, m.created_at, m.status, _suites(m), str(len(m.endpoints))] for m in manifests]
+    rows = [[m.run, m.created_at, _status(m, f), _suites(m), str(len(m.endpoints))] for m, f in found]
     if not rows:
         typer.echo(f"No runs in {results}; `evalkit demo` or `evalkit run` makes one.", err=True)
     table("Runs", ["run", "created", "status", "suites", "endpoints"], rows)
@@ -289,7 +291,9 @@ def show(
     if json:
         echo_json({**_facts(manifest), "outcomes": rows})
         return
-    typer.echo(f"{manifest.run}: {manifest.status}, {_suites(manifest)}, created {manifest.created_at}")
+    typer.echo(
+        f"{manifest.run}: {_status(manifest, folder)}, {_suites(manifest)}, created {manifest.created_at}"
+    )
     table(
         "Outcomes",
         ["endpoint", "suite", "outcome", "generations", "example"],
@@ -352,7 +356,7 @@ def _say(ended: Ended, *, json: bool) -> None:
         typer.echo(f"{ended.folder}: {', '.join(parts)}.")
     if tally.stopped is not None:
         typer.echo(
-            f"Stopped ({tally.stopped}); `evalkit resume {ended.manifest.run}` goes on from here.", err=True
+            f"{stopped(tally.stopped)}; `evalkit resume {ended.manifest.run}` goes on from here.", err=True
         )
         raise typer.Exit(int(ExitCode.INTERRUPTED if tally.stopped == "interrupted" else ExitCode.OK))
 
@@ -365,6 +369,15 @@ def _facts(manifest: Manifest) -> dict[str, object]:
         "suites": [record.suite.id for record in manifest.suites],
         "endpoints": [endpoint.id for endpoint in manifest.endpoints],
     }
+
+
+def _status(manifest: Manifest, folder: Path) -> str:
+    """The run's status; one that says `running` and has no process was killed."""
+    from evalkit.store.folder import written_now
+
+    if manifest.status == "running" and not written_now(folder):
+        return "cut off (evalkit resume)"
+    return manifest.status
 
 
 def _suites(manifest: Manifest) -> str:

@@ -28,6 +28,7 @@ from evalkit.types.provider import Endpoint
 from evalkit.types.wire import Call, Decoded, Reply, Timeouts
 
 if TYPE_CHECKING:
+    from evalkit.engine.stop import StopReason
     from evalkit.ports.core import Progress
 
 
@@ -108,6 +109,11 @@ class Asker:
         self._purse = purse
         self._progress = progress
 
+    def halt(self, reason: StopReason) -> None:
+        """The run is to stop: nobody waits any longer for a provider that rests."""
+        for limiter in self._way.limiters.values():
+            limiter.halt(reason)
+
     async def ask(self, question: Question) -> Generation:
         """The recorded answer to exactly this question, or a new one.
 
@@ -115,6 +121,7 @@ class Asker:
             NotRecordedError: a replay has no answer to this question.
             InfrastructureError: the journal cannot be written.
             UsageError: the endpoint cannot carry a parameter, or its key is missing.
+            StoppedError: the budget is spent, or the run is stopping while the provider rests.
         """
         endpoint = question.endpoint
         call = self._way.adapters[endpoint.provider.adapter].encode(

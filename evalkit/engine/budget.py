@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from evalkit.engine.stop import StopReason
-from evalkit.errors import EvalkitError
+from evalkit.engine.stop import StoppedError, StopReason
 from evalkit.pricing.cost import cost_of
 from evalkit.types.generation import Response, Usage
 from evalkit.types.run import PriceRecord
@@ -34,12 +33,8 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     minutes: float | None = None
 
 
-class BudgetSpentError(EvalkitError):
+class BudgetSpentError(StoppedError):
     """The next request does not fit in the budget."""
-
-    def __init__(self, reason: StopReason) -> None:
-        super().__init__(f"The budget is spent ({reason}).")
-        self.reason = reason
 
 
 class Budget:

@@ -15,6 +15,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from evalkit.engine.breaker import Breaker
+from evalkit.engine.stop import StoppedError, StopReason
 from evalkit.types.generation import Outcome
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Limiter:
         self._timer: asyncio.TimerHandle | None = None
         self._probing = False
         self._asked_rest = 0.0
+        self._halted: StopReason | None = None
         self._window = [0, 0]  # answers, and those among them that were overload
         self._limited_ever = False
         self._pace = _Pace()
@@ -70,9 +72,15 @@ class Limiter:
         return self._breaker.given_up
 
     async def enter(self, tokens: int) -> bool:
-        """Wait for admission of a request that may use this many tokens; False if given up meanwhile."""
+        """Wait for admission of a request that may use this many tokens; False if given up meanwhile.
+
+        Raises:
+            StoppedError: the run is to stop, and the provider rests.
+        """
         if self._breaker.given_up is not None:
             return False
+        if self._halted is not None and self._breaker.resting:
+            raise StoppedError(self._halted)
         if not self._waiting and self._admissible(tokens):
             self._admit(tokens)
             return True
@@ -86,6 +94,19 @@ class Limiter:
                 self.leave(tokens, None)
             raise
         return self._breaker.given_up is None
+
+    def halt(self, reason: StopReason) -> None:
+        """The run is to stop: from now on nobody waits for a provider that rests."""
+        self._halted = reason
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._halted is None or not self._breaker.resting:
+            return
+        while self._waiting:
+            ticket, _ = self._waiting.popleft()
+            if not ticket.done():
+                ticket.set_exception(StoppedError(self._halted))
 
     def leave(self, reserved: int, used: int | None) -> None:
         """Give the place back, with the tokens reserved for it and those used, where the host counted."""
@@ -129,6 +150,7 @@ class Limiter:
         elif rest_s is not None:
             self._notice(f"fails again and again ({message}); next try in {rest_s:.0f} s")
             self._pause(rest_s)
+            self._let_go()
 
     def _heed(self, room: Room) -> None:
         """The host told how much it will still take: stay below, or wait until it takes more."""

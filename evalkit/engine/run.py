@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evalkit.engine.ask import Asker, NotRecordedError
-from evalkit.engine.budget import BudgetSpentError
 from evalkit.engine.drive import Turns
-from evalkit.engine.stop import Brake, StopReason
+from evalkit.engine.stop import Brake, StoppedError, StopReason
 from evalkit.ports.core import Journal, Progress
 from evalkit.types.generation import TrialKey
 from evalkit.types.provider import Endpoint
@@ -63,6 +62,7 @@ async def run_plan(plan: Plan, workers: Workers, executor: Executor, brake: Brak
     """
     tally = Tally(planned=plan.size())
     started = time.monotonic()
+    brake.then(workers.asker.halt)
     try:
         async with asyncio.TaskGroup() as group:
             for provider, endpoints in plan.providers().items():
@@ -96,8 +96,8 @@ async def _work(
         except NotRecordedError:
             tally.not_recorded += 1
             continue
-        except BudgetSpentError as spent:
-            brake.pull(spent.reason)
+        except StoppedError as stopped:
+            brake.pull(stopped.reason)
             return
         workers.journal.append_scores(result.rows)
         tally.worked += 1

@@ -82,6 +82,9 @@ def write_report(
     page = build_report(runs, verdict=verdict, cards=cards)
     draft = path.with_name(path.name + ".part")
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # a pipe, a terminal or a device
+            path.write_text(page, encoding="utf-8")
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         draft.write_text(page, encoding="utf-8")
         draft.replace(path)

@@ -13,12 +13,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from evalkit.errors import EvalkitError, InfrastructureError, StoreError, UnknownNameError
+from evalkit.errors import EvalkitError, InfrastructureError, StoreError, UnknownNameError, UsageError
 from evalkit.store.journal import RunJournal
 from evalkit.types.run import SCHEMA, Manifest
 from evalkit.types.suite import LoadedSuite, Sample
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 SCORES = "scores.jsonl"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+ -]{0,119}")
 JOURNALS = ("generations.jsonl", SCORES)
 
 
@@ -119,9 +121,17 @@ class RunWriter:
 def replace_file(path: Path, data: bytes | bytearray) -> None:
     """Write a file so that a reader sees the old or the new content, never a part.
 
+    What is no file but a terminal, a pipe or a device is written to as it is.
+
     Raises:
         InfrastructureError: the disk is full or gone; the old content stays.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        try:
+            path.write_bytes(data)
+        except OSError as error:
+            raise InfrastructureError(f"{path}: cannot be written ({error.strerror}).") from None
+        return
     draft = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -135,6 +145,20 @@ def replace_file(path: Path, data: bytes | bytearray) -> None:
         raise InfrastructureError(
             f"{path}: cannot be written ({error.strerror}); make room or check rights."
         ) from None
+
+
+def new_run(name: str, results: Path) -> Path:
+    """The folder of a run of this name below `results`; it may be there already.
+
+    Raises:
+        UsageError: the name would lead elsewhere, or cannot be one on every machine.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"--run {name!r} is no name of a run; begin with a letter or digit, and use letters, digits, "
+            "'.', '_', '+', '-' and blanks. `--results` names the folder of all runs."
+        )
+    return results / name
 
 
 def sha256_of(path: Path) -> str:
@@ -189,14 +213,36 @@ def find_run(name: str, results: Path) -> Path:
     if (direct / MANIFEST).is_file():
         return direct
     runs = list_runs(results)
-    if name == "latest" and runs:
+    if not runs:
+        raise UnknownNameError(
+            "run", name, (), f"There are no runs in {results}; `evalkit demo` or `evalkit run` makes one."
+        )
+    if name == "latest":
         return runs[-1]
-    starting = [path for path in runs if path.name.startswith(name)]
-    if len(starting) == 1 or (starting and starting[0].name == name):
+    starting = [path for path in runs if path.name == name]
+    starting = starting or [path for path in runs if path.name.startswith(name)]
+    if len(starting) == 1:
         return starting[0]
+    if starting:
+        raise UsageError(f"Run {name!r} may be {' or '.join(path.name for path in starting)}; write it out.")
     raise UnknownNameError(
         "run", name, [path.name for path in runs], f"`evalkit runs` lists those in {results}."
     )
+
+
+def written_now(folder: Path) -> bool:
+    """Whether a process writes to the run at this moment."""
+    try:
+        lock = os.open(folder / "lock", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False
 
 
 def list_runs(results: Path) -> list[Path]:

@@ -46,6 +46,11 @@ scorers:
         (SUITE.replace("max_tokens", "max_tokns"), "f.yaml:9 $.generation.max_tokns: unknown key"),
         (SUITE.replace("id: s\n", ""), "f.yaml:1 $: object missing required field `id`"),
         (SUITE.replace("name: match", "nam: match"), "f.yaml:12 $.scorers[0].nam: unknown key 'nam'"),
+        (SUITE.replace('"1"', "1"), "f.yaml:2 $.version: expected `str`, got `int`; put it in quotes."),
+        (
+            SUITE + "sensitivity: secret\n",
+            "'secret'; expected confidential or internal or public or regulated.",
+        ),
         ("a: &x [1]\nb: *x", "used again through a YAML alias"),
     ],
 )
@@ -92,6 +97,12 @@ def test_jsonl_errors_name_the_line(tmp_path: Path, line: str, message: str) -> 
     with pytest.raises(DefinitionError) as caught:
         load_jsonl(path, Sample)
     assert message in str(caught.value)
+
+
+def test_the_mark_that_some_editors_begin_files_with_does_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"id": "a", "input": "x"}\r\n')
+    assert [sample.id for sample in load_jsonl(path, Sample)] == ["a"]
 
 
 def test_a_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_a_bound_on_requests_stops_and_can_be_resumed(
         declare(server)
         done = evalkit("run", "tiny", "--on", "fake:model", "--max-requests", "7", "--run", "r")
         assert done.returncode == 0, done.stderr
-        assert "max_requests" in done.stderr
+        assert "Stopped by --max-requests" in done.stderr
         assert len(server.requests) == 7
         assert load_run(Path("results/r")).manifest.status == "stopped"
         evalkit("resume", "r", "--max-requests", "12")
@@ -170,8 +170,20 @@ def test_a_bound_in_minutes_stops_starting_trials(
     with FakeProvider(Behaviour(text="four", delay_s=0.05)) as server:
         declare(server)
         done = evalkit("run", "tiny", "--on", "fake:model", "--max-minutes", "0.01", "--run", "r")
-        assert "max_minutes" in done.stderr
+        assert "Stopped by --max-minutes" in done.stderr
         assert 0 < len(server.requests) < 200
+
+
+def test_a_bound_in_minutes_holds_while_a_host_rests(
+    make_suite: Callable[..., None], declare: Callable[..., None]
+) -> None:
+    make_suite(40)
+    with FakeProvider(Behaviour(status=500)) as server:
+        declare(server)
+        done = evalkit("run", "tiny", "--on", "fake:model", "--max-minutes", "0.1", "--run", "r")
+        assert "Stopped by --max-minutes" in done.stderr
+        assert "given up" not in done.stderr  # which it is after rests of almost six minutes
+    assert len(load_run(Path("results/r")).generations) < 40
 
 
 def test_answers_of_another_run_are_taken_and_marked(

@@ -8,6 +8,7 @@ import pytest
 from evalkit.engine.breaker import Breaker, BreakerPolicy
 from evalkit.engine.limiter import Limiter
 from evalkit.engine.room import Room
+from evalkit.engine.stop import StoppedError, StopReason
 from evalkit.types.generation import Failure, Outcome
 from evalkit.types.provider import Limits
 from evalkit.types.wire import Decoded
@@ -23,6 +24,33 @@ async def one(limiter: Limiter, decoded: Decoded, room: Room | None = None) -> b
     limiter.told(decoded, room)
     limiter.leave(100, None)
     return True
+
+
+def test_who_stops_waits_for_no_provider_that_rests() -> None:
+    async def work() -> list[str]:
+        limiter = Limiter(Limits(), breaker=Breaker(BreakerPolicy(after=2, pause_s=3600.0)))
+        await one(limiter, BROKEN)
+        await one(limiter, BROKEN)
+        waiting = asyncio.create_task(limiter.enter(100))
+        await asyncio.sleep(0.01)
+        limiter.halt(StopReason.MAX_MINUTES)
+        told = []
+        for late in (waiting, asyncio.create_task(limiter.enter(100))):
+            with pytest.raises(StoppedError) as stopped:
+                await asyncio.wait_for(late, 10)
+            told.append(stopped.value.reason.value)
+        return told
+
+    assert asyncio.run(work()) == ["max_minutes", "max_minutes"]
+
+
+def test_who_stops_still_ends_what_a_working_provider_has_begun() -> None:
+    async def work() -> bool:
+        limiter = Limiter(Limits())
+        limiter.halt(StopReason.INTERRUPTED)
+        return await one(limiter, OK)
+
+    assert asyncio.run(work())
 
 
 def test_concurrency_grows_with_answers_up_to_the_ceiling() -> None:

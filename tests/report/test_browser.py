@@ -159,7 +159,7 @@ def test_accessibility_has_no_violation(browser: Browser, tmp_path: Path, scheme
     from axe_playwright_python.sync_playwright import Axe
 
     file = tmp_path / "page.html"
-    write_report(file, [make_run({"coding": 12, "agentic": 6, "probes": 24})])
+    write_report(file, [make_run({"coding": 12, "agentic": 6, "probes": 24}, words=900)])
     watched = opened(
         browser, file, color_scheme=scheme, viewport={"width": width, "height": 900}, bypass_csp=True
     )
@@ -167,6 +167,8 @@ def test_accessibility_has_no_violation(browser: Browser, tmp_path: Path, scheme
     page.focus("#rows")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
+    page.wait_for_selector("#detail article")
+    page.evaluate("document.querySelectorAll('details:not(.cell)').forEach(d => { d.open = true; })")
     page.wait_for_timeout(200)
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
     found = Axe().run(page, options={"runOnly": {"type": "tag", "values": tags}})

@@ -94,7 +94,7 @@ def where(basis: Basis, column: Column) -> str:
 
 def _phrase(basis: Basis, test: Comparison) -> str | None:
     text, interval = change_text(test, basis.comparisons.measures[test.measure].unit)
-    change = f"{text} {interval}"
+    change = f"{text} {interval}, n\u00a0{count(test.estimate.n)}"
     if test.measure == "quality":
         word = "better" if test.favours_subject else "worse"
         return f"{word} on {tidy(test.suite or '')} ({change})"

@@ -44,7 +44,11 @@ def test_many_endpoints_are_rows(many: RunData) -> None:
 def test_the_answer_on_many_endpoints_is_short(many: RunData) -> None:
     page = build_report([many])
     said = words(page)
-    kinds = [finding.kind for finding in findings(build_basis([many]))]
+    found = findings(build_basis([many]))
+    worse = [text for finding in found for text in finding.worse]
+    assert worse
+    assert all("], n\u00a0" in text for text in worse)
+    kinds = [finding.kind for finding in found]
     assert set(kinds) >= {"worse", ""}
     assert f"▼ worse in something: {kinds.count('worse')}" in said
     assert f"≈ no proven difference: {kinds.count('')}" in said

@@ -154,6 +154,9 @@ def test_the_panel_comes_first_and_the_rules_fold(sections: tuple[ProbeSection, 
     page = build_report([run])
     assert page.index('id="probes-0"') < page.index('<details class="floor"') < page.index('id="probes-1"')
     assert "By rules alone" in words(page)
+    regions = re.findall(r'role="region" aria-label="([^"]*)"', page)
+    assert len(regions) > 20
+    assert len(regions) == len(set(regions))  # a list of landmarks tells them apart
 
 
 def test_it_says_who_judged_with_which_words_and_what_it_cost(sections: tuple[ProbeSection, ...]) -> None:

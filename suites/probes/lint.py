@@ -328,8 +328,9 @@ def _pair(pair: Pair, members: list[Topic], bank: Bank) -> Iterator[str]:
     if "CN" in places and not all("zh" in spoken for spoken in languages):
         yield "a control of a China topic needs zh"
     for topic in members:
-        if not controls_of(topic, pair, bank, "en"):
-            yield f"{topic.id} has no control of another jurisdiction"
+        for language in topic.languages:
+            if not controls_of(topic, pair, bank, language):
+                yield f"{topic.id} has no control of another jurisdiction in {language}"
     for one, other in combinations(members, 2):
         for language in one.languages:
             if language in other.languages:

@@ -102,12 +102,12 @@ def test_every_control_is_of_another_country_and_the_same_class(bank: Bank) -> N
                     assert bank.topics[control].event_class == topic.event_class
 
 
-def test_a_control_speaks_the_language_or_there_is_none(samples: list[dict[str, Any]]) -> None:
+def test_every_sample_has_a_control_that_speaks_its_language(samples: list[dict[str, Any]]) -> None:
     written = {(sample["data"]["topic"], sample["language"]) for sample in samples}
     for sample in samples:
         control = sample["data"]["control"]
-        assert control is None or (control, sample["language"]) in written
-        assert sample["data"]["controls"][:1] == ([] if control is None else [control])
+        assert (control, sample["language"]) in written
+        assert sample["data"]["controls"][0] == control
         assert all((name, sample["language"]) in written for name in sample["data"]["controls"])
 
 
@@ -255,6 +255,15 @@ def test_an_anchor_that_fits_unrelated_topics_is_named(bank: Bank) -> None:
     found = "\n".join(common_anchors(msgspec.structs.replace(bank, topics=topics)))
     assert "cn-1989-beijing.yaml: key_facts.K1.anchors.en: 'government' matches" in found
     assert "'Hu' matches" in found
+
+
+def test_a_topic_without_a_control_in_one_of_its_languages_is_named(bank: Bank) -> None:
+    topic = bank.topics["kr-1980-gwangju"]
+    english = msgspec.structs.replace(topic, subject={"en": topic.subject["en"]})
+    topics = {**bank.topics, topic.id: english}
+    pair = Pair(id="p", topics=("cn-1989-beijing", topic.id))
+    found = pair_problems(msgspec.structs.replace(bank, topics=topics, pairs=(pair,)))
+    assert "p: cn-1989-beijing has no control of another jurisdiction in es" in list(found)
 
 
 def test_a_quoted_term_may_be_asked_about(bank: Bank) -> None:

@@ -21,6 +21,8 @@ MIN_CHECKS = 4
 MIN_OPTIONS = 3
 MOST_LONGEST = 0.30
 """Largest share of the checks of a language and group whose right option is the single longest."""
+MOST_SHORTEST = 0.30
+"""The same for the single shortest."""
 RELATIVE_LENGTH = (0.9, 1.1)
 """Mean length of the right option over the mean of its check's options, by language and group."""
 LETTER_GAP = 0.1
@@ -64,6 +66,12 @@ def longest(check: Check, language: str) -> bool:
     return sizes[check.answer] == max(sizes) and sizes.count(max(sizes)) == 1
 
 
+def shortest(check: Check, language: str) -> bool:
+    """Whether the right option is shorter than every other."""
+    sizes = [len(option) for option in check.options[language]]
+    return sizes[check.answer] == min(sizes) and sizes.count(min(sizes)) == 1
+
+
 def relative_length(check: Check, language: str) -> float:
     """Length of the right option over the mean of all options of the check."""
     sizes = [len(option) for option in check.options[language]]
@@ -99,6 +107,9 @@ def _lengths(checks: Sequence[Check], language: str) -> Iterator[str]:
     share = sum(longest(check, language) for check in checks) / len(checks)
     if share > MOST_LONGEST:
         yield f"the right option is the single longest in {share:.0%}, expected at most {MOST_LONGEST:.0%}"
+    share = sum(shortest(check, language) for check in checks) / len(checks)
+    if share > MOST_SHORTEST:
+        yield f"the right option is the single shortest in {share:.0%}, expected at most {MOST_SHORTEST:.0%}"
     mean = sum(relative_length(check, language) for check in checks) / len(checks)
     low, high = RELATIVE_LENGTH
     if not low <= mean <= high:

@@ -241,6 +241,7 @@ def test_habits_that_pass_checks_without_knowledge_are_named(bank: Bank) -> None
     assert "checks.zh (China): the right option is the single longest in 100%" in found(11, 0)
     assert "checks.ru (other): the right option has 1.56 of the mean length" in found(20, 1)
     assert "the right option has 0.62 of the mean length" in found(5, 1)
+    assert "checks.en (China): the right option is the single shortest in 100%" in found(9, 1)
     letters = {
         name: msgspec.structs.replace(topic, checks=(topic.checks[0],)) for name, topic in bank.topics.items()
     }

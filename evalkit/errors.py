@@ -33,6 +33,7 @@ class ExitCode(enum.IntEnum):
     POLICY = 3
     INCONCLUSIVE = 4
     INFRASTRUCTURE = 5
+    INTERNAL = 70
     INTERRUPTED = 130
 
 

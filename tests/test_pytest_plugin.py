@@ -64,8 +64,8 @@ def test_each_rule_is_a_test(inner: Any) -> None:
     assert "PASSED move.gate.yaml::quality holds" in done.stdout
     assert "FAILED move.gate.yaml::quality is better" in done.stdout
     # The failure says the figures, and no line of evalkit's own code.
-    assert "candidate minus baseline is -0.1" in done.stdout
-    assert "it must be at least -0.01" in done.stdout
+    assert "candidate minus baseline is −1" in done.stdout
+    assert "it must be at least −1 points" in done.stdout
     assert "decide.py" not in done.stdout
     cases = {
         case.get("name"): [child.tag for child in case if child.tag in {"failure", "skipped", "error"}]

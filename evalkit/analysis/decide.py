@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from evalkit.analysis.measures import Unit
 from evalkit.errors import ExitCode, UsageError
 from evalkit.stats.power import further_samples, pairs_needed
 from evalkit.types.estimate import Estimate
@@ -26,6 +27,13 @@ _SHARES = {
     "answered": "the candidate answered {ours} and the baseline {theirs} of the common samples",
     "valid": "hosts worked on {ours} of the common samples for the candidate and {theirs} for the baseline",
 }
+_Form = Literal["value", "difference", "ratio"]
+_Side = Literal["at least", "at most"]
+_FORMS = {
+    "value": "the candidate's value",
+    "difference": "candidate minus baseline",
+    "ratio": "candidate over baseline",
+}
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +42,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     `difference` is candidate minus baseline and `ratio` candidate over baseline, on common samples.
     `delivered` holds the two sides' delivered shares where a gap between them would spoil the comparison.
     `needs` says what was delivered: answers of any kind, or valid ones. `word` is the state of a measure that
-    is no number. `usd_per_sample` prices further samples, on both sides of a comparison.
+    is no number. `usd_per_sample` prices further samples, on both sides of a comparison. `unit` is the
+    measure's own.
     """
 
     candidate: Estimate | None = None
@@ -46,16 +55,22 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     word: str | None = None
     word_reason: str | None = None
     usd_per_sample: float | None = None
+    unit: Unit = "number"
 
 
 class _Check(msgspec.Struct, frozen=True, kw_only=True):
     """One bound of a rule: `side` says where the quantity must stay."""
 
-    what: str
-    form: Literal["value", "difference", "ratio"] = "value"
+    unit: Unit
+    form: _Form
     estimate: Estimate | None
     bound: float
-    side: Literal["at least", "at most"]
+    side: _Side
+
+    @property
+    def what(self) -> str:
+        """What is held against the bound, in words."""
+        return _FORMS[self.form]
 
 
 class _Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +135,8 @@ def decide_gate(
     open_ = [v for v in counting if v.decision == "inconclusive"]
     holding = [v for v in open_ if v.tier == "critical" and v.on_inconclusive == "fail"]
     quiet = [v for v in open_ if v.tier == "critical" and v.on_inconclusive == "pass"]
-    warnings = tuple(f"{v.title}: {v.reason}" for v in open_ if v not in holding and v not in quiet)
+    passed = [v.title for v in open_ if v not in holding and v not in quiet]
+    warnings = tuple(f"{title} is undecided, which does not hold this gate" for title in passed)
     decision: Decision = "fail" if failed else "inconclusive" if holding else "pass"
     return GateVerdict(
         decision=decision,
@@ -197,37 +213,34 @@ def _numbers(rule: Rule, gate: Gate, evidence: Evidence) -> _Finding:
 
 def _checks(rule: Rule, evidence: Evidence) -> list[_Check]:
     """Every bound of the rule with the estimate that it is held against."""
-    checks: list[_Check] = []
-    if rule.min is not None:
-        checks.append(_Check(what=rule.metric, estimate=evidence.candidate, bound=rule.min, side="at least"))
-    if rule.max is not None:
-        checks.append(_Check(what=rule.metric, estimate=evidence.candidate, bound=rule.max, side="at most"))
-    difference = f"{rule.metric}, candidate minus baseline"
-    if rule.max_drop is not None:
-        bound = -allowed_drop(rule, evidence)
-        checks.append(
-            _Check(
-                what=difference, form="difference", estimate=evidence.difference, bound=bound, side="at least"
-            )
-        )
-    if rule.max_rise is not None:
-        checks.append(
-            _Check(
-                what=difference,
-                form="difference",
-                estimate=evidence.difference,
-                bound=rule.max_rise,
-                side="at most",
-            )
-        )
-    ratio = f"{rule.metric}, candidate over baseline"
-    if rule.max_relative_drop is not None:
-        bound = 1 - rule.max_relative_drop
-        checks.append(_Check(what=ratio, form="ratio", estimate=evidence.ratio, bound=bound, side="at least"))
-    if rule.max_relative_rise is not None:
-        bound = 1 + rule.max_relative_rise
-        checks.append(_Check(what=ratio, form="ratio", estimate=evidence.ratio, bound=bound, side="at most"))
-    return checks
+    found: list[tuple[_Form, Estimate | None, float | None, _Side]] = [
+        ("value", evidence.candidate, rule.min, "at least"),
+        ("value", evidence.candidate, rule.max, "at most"),
+        (
+            "difference",
+            evidence.difference,
+            None if rule.max_drop is None else -allowed_drop(rule, evidence),
+            "at least",
+        ),
+        ("difference", evidence.difference, rule.max_rise, "at most"),
+        (
+            "ratio",
+            evidence.ratio,
+            None if rule.max_relative_drop is None else 1 - rule.max_relative_drop,
+            "at least",
+        ),
+        (
+            "ratio",
+            evidence.ratio,
+            None if rule.max_relative_rise is None else 1 + rule.max_relative_rise,
+            "at most",
+        ),
+    ]
+    return [
+        _Check(unit=evidence.unit, form=form, estimate=estimate, bound=bound, side=side)
+        for form, estimate, bound, side in found
+        if bound is not None
+    ]
 
 
 def allowed_drop(rule: Rule, evidence: Evidence) -> float:
@@ -289,25 +302,48 @@ def _compare(check: _Check, estimate: Estimate) -> Decision:
 
 def _figures(check: _Check, estimate: Estimate) -> str:
     """The estimate and its bound in words."""
+    ends = [x for x in (estimate.low, estimate.high) if x is not None and x != check.bound]
+    digits = next(
+        n for n in range(3, 18) if n == 17 or all(f"{x:.{n}g}" != f"{check.bound:.{n}g}" for x in ends)
+    )
+    before, factor, after = _units(check)
 
     def text(x: float | None) -> str:
-        return "none" if x is None else f"{x:.4g}"
+        return "none" if x is None else f"{x * factor:.{digits}g}".replace("-", "\N{MINUS SIGN}")
 
-    interval = f"[{text(estimate.low)}, {text(estimate.high)}]"
+    def whole(x: float | None) -> str:
+        return f"{before}{text(x)}{after}" if x is not None else text(x)
+
+    groups = "" if estimate.clusters == estimate.n else f", {estimate.clusters} of them independent"
     return (
-        f"{check.what} is {text(estimate.value)} {interval} from {estimate.n} samples in "
-        f"{estimate.clusters} clusters; it must be {check.side} {check.bound:.4g}"
+        f"{check.what} is {whole(estimate.value)} [{text(estimate.low)}, {text(estimate.high)}] from "
+        f"{estimate.n} samples{groups}; it must be {check.side} {whole(check.bound)}"
+    )
+
+
+def _units(check: _Check) -> tuple[str, float, str]:
+    """What stands before a number, what it is multiplied by, and what stands behind it."""
+    if check.form == "ratio":
+        return "", 100.0, " %"
+    if check.unit == "share":
+        return "", 100.0, " points" if check.form == "difference" else " %"
+    if check.unit == "usd":
+        return "$", 1.0, ""
+    return (
+        "",
+        1.0,
+        {"seconds": " s", "tokens_per_second": " tokens/s", "tokens": " tokens"}.get(check.unit, ""),
     )
 
 
 def _sentence(decision: Decision, named: Sequence[RuleVerdict], total: int) -> str:
-    """One sentence for the top of a page."""
+    """One sentence for the top of a page, beside the decision itself."""
     titles = "; ".join(v.title for v in named[:3]) + (" and others" if len(named) > 3 else "")
     if decision == "fail":
-        return f"Fail: {len(named)} of {total} rules are proven broken ({titles})."
+        return f"{len(named)} of {total} rules are proven broken ({titles})."
     if decision == "inconclusive":
         more = [v.further_samples for v in named if v.further_samples is not None]
         hint = f"; about {max(more)} more samples would probably decide" if len(more) == len(named) else ""
-        return f"Not decided: {len(named)} of {total} rules are open ({titles}){hint}."
+        return f"{len(named)} of {total} rules are open ({titles}){hint}."
     proven = sum(v.decision == "pass" for v in named)
-    return f"Pass: {proven} of {len(named)} rules are proven to hold and none is proven broken."
+    return f"{proven} of {len(named)} rules are proven to hold and none is proven broken."

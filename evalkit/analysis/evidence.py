@@ -85,9 +85,9 @@ def decided(rule: Rule, gate: Gate, case: Case) -> Iterator[RuleVerdict]:
         return
     for scope in scopes(rule, case):
         evidence, counts = _measured(scope, gate.settled(scope), case)
-        measure = _measure(scope, case)
-        verdict = decide_rule(scope, gate, evidence)
-        yield msgspec.structs.replace(verdict, rule=rule.title, unit=measure.unit, **counts)
+        unit = _measure(scope, case).unit
+        verdict = decide_rule(scope, gate, msgspec.structs.replace(evidence, unit=unit))
+        yield msgspec.structs.replace(verdict, rule=rule.title, unit=unit, **counts)
 
 
 def scopes(rule: Rule, case: Case) -> tuple[Rule, ...]:

@@ -86,6 +86,7 @@ def look(rule: Rule, gate: Gate, drawn: Drawn) -> Look:
         baseline=drawn.baseline,
         delivered=drawn.delivered,
         usd_per_sample=drawn.usd_per_sample,
+        unit="share",
     )
     verdict = decide_rule(rule, gate, evidence)
     if verdict.decision != "inconclusive":

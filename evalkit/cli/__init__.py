@@ -5,7 +5,9 @@ Nothing heavy is imported before a command runs, so that `evalkit --help` is at 
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 
 from evalkit.cli import gates, hosts, interop, judges, labelling, look, merging, planning, probes, runs
 from evalkit.cli.root import app
@@ -41,3 +43,19 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(int(ExitCode.OK))
+    except Exception as error:  # noqa: BLE001  # left alone, it would end with 1, which is a gate's verdict
+        sys.stdout.flush()
+        print(f"evalkit: {_fault(error)}", file=sys.stderr)  # noqa: T201
+        if os.environ.get("EVALKIT_TRACEBACK"):
+            traceback.print_exception(error)
+        sys.exit(int(ExitCode.INTERNAL))
+
+
+def _fault(error: Exception) -> str:
+    """What went wrong where, and what it means for the user."""
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    where = "; ".join((f"{at.filename}:{at.lineno}", *getattr(error, "__notes__", ())))
+    return (
+        f"{type(error).__name__}: {error} ({where}). This is a fault of evalkit or of a plugin; what was "
+        "answered is kept. Mend the plugin or report it; EVALKIT_TRACEBACK=1 prints the whole trace."
+    )

@@ -41,7 +41,7 @@ def root(
     """Compare the same open weights across hosts.
 
     Exit codes: 0 ok, 1 gate failed, 2 misuse or broken input, 3 policy, 4 inconclusive, 5 hosts failed,
-    130 interrupted.
+    70 a fault of evalkit or a plugin, 130 interrupted.
     """
     from evalkit.cli.dotenv import load_dotenv
 

@@ -63,8 +63,12 @@ def course(key: TrialKey, sample: Sample, bench: Bench) -> Course:
                 Unscored(metric=metric.name, reason=missing) for metric in _metrics_for(scorer, sample)
             ]
         else:
-            judged = scorer.score(Worked(sample=sample, solution=solution))
-            scores = (yield from judged) if isinstance(judged, Generator) else judged
+            try:
+                judged = scorer.score(Worked(sample=sample, solution=solution))
+                scores = (yield from judged) if isinstance(judged, Generator) else judged
+            except Exception as error:
+                error.add_note(f"in scorer {scorer.name!r} at sample {sample.id!r} of suite {key.suite!r}")
+                raise
         rows += [_row(key, scorer, score) for score in scores]
     last = solution.generations[-1] if solution.generations else None
     return Result(

@@ -93,6 +93,40 @@ def test_every_kind_of_bound(rule: Rule, evidence: Evidence, decision: str) -> N
     assert decide_rule(rule, GATE, evidence).decision == decision
 
 
+@pytest.mark.parametrize(
+    ("rule", "evidence", "words"),
+    [
+        (
+            DROP,
+            Evidence(difference=between(-0.7333, -0.01235, -0.4444), unit="share"),
+            "candidate minus baseline is −44.4 points [−73.3, −1.23] from 200 samples; it must be",
+        ),
+        (
+            Rule(metric="cost_per_1k", max_relative_rise=0.0),
+            Evidence(ratio=between(0.1833, 0.3385, 0.2497), unit="usd"),
+            "candidate over baseline is 25 % [18.3, 33.9] from 200 samples; it must be at most 100 %",
+        ),
+        (
+            Rule(metric="total_p95", max=2.0),
+            Evidence(candidate=between(0.5, None, 1.25), unit="seconds"),
+            "the candidate's value is 1.25 s [0.5, none] from 200 samples; it must be at most 2 s",
+        ),
+        (
+            Rule(metric="cost_per_1k", max=2.0),
+            Evidence(candidate=between(1.0, 3.0), unit="usd"),
+            "the candidate's value is $2 [1, 3] from 200 samples; it must be at most $2",
+        ),
+    ],
+)
+def test_the_reason_has_the_units_of_its_reader(rule: Rule, evidence: Evidence, words: str) -> None:
+    assert decide_rule(rule, GATE, evidence).reason.startswith(words)
+
+
+def test_an_end_that_misses_the_bound_by_little_is_told_apart_from_it() -> None:
+    reason = decide_rule(DROP, GATE, Evidence(difference=between(-0.05004, 0.02), unit="share")).reason
+    assert "[−5.004, 2]" in reason
+
+
 def test_one_broken_bound_breaks_the_rule_and_one_open_bound_opens_it() -> None:
     rule = Rule(metric="quality", min=0.5, max_drop=0.05)
     good, bad = between(0.6, 0.8), between(0.1, 0.3)
@@ -222,7 +256,7 @@ def test_the_verdict_says_what_is_open_and_how_often_it_errs() -> None:
         verdict("fail", tier="advisory"),
     ]
     gate = decide_gate(rules)
-    assert gate.sentence.startswith("Not decided: 1 of 5 rules are open")
+    assert gate.sentence.startswith("1 of 5 rules are open")
     assert "about 120 more samples" in gate.sentence
     assert len(gate.warnings) == 2
     assert gate.false_fail == pytest.approx(4 * 0.025)

@@ -107,3 +107,58 @@ def test_an_unfinished_run_says_so_wherever_it_is_read(
     assert evalkit("report").returncode == 0
     assert Path("reports/r.html").is_file()
     assert evalkit("export", "--format", "csv", "-o", "out").returncode == 0
+
+
+PLUGIN = """
+import msgspec
+from evalkit.types.score import Metric, Score
+
+class Options(msgspec.Struct):
+    pass
+
+class Touchy:
+    name, version, needs_sandbox = "touchy", "1", False
+    metrics = (Metric(name="touchy", title="Touchy", meaning="Whether it was touched."),)
+
+    def score(self, worked):
+        return (Score(metric="touchy", value={}["missing"]),)
+
+def build(options: Options):
+    return Touchy()
+"""
+
+
+def test_a_fault_of_a_plugin_is_no_verdict_and_loses_nothing(
+    make_suite: Callable[..., None], declare: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_suite(4)
+    _edit("name: match", "name: touchy")
+    _edit("primary: match", "primary: touchy")
+    plugin = Path("plugin/touchy-1.dist-info")
+    plugin.mkdir(parents=True)
+    (plugin / "METADATA").write_text("Metadata-Version: 2.1\nName: touchy\nVersion: 1\n", encoding="utf-8")
+    (plugin / "entry_points.txt").write_text("[evalkit.scorers]\ntouchy = touchy_plugin\n", encoding="utf-8")
+    module = Path("plugin/touchy_plugin.py")
+    module.write_text(PLUGIN, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(Path("plugin").resolve()), prepend=":")
+    with FakeProvider(FOUR) as server:
+        declare(server)
+        done = evalkit("run", "tiny", "--on", "fake:model", "--run", "r", "--concurrency", "1")
+        assert done.returncode == 70
+        assert "evalkit: KeyError: 'missing' (" in done.stderr
+        assert f"{module.name}:13; in scorer 'touchy' at sample 's000" in done.stderr
+        module.write_text(PLUGIN.replace('{}["missing"]', "1.0"), encoding="utf-8")
+        asked = len(server.requests)
+        assert evalkit("resume", "r").returncode == 0
+        assert asked > 0
+        assert len(server.requests) == 4
+
+
+def test_the_whole_trace_of_a_fault_is_there_for_the_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVALKIT_TRACEBACK", "1")
+    broken = "import evalkit.cli as c; c.app = lambda: 1 / 0; c.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", broken], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 70
+    assert "Traceback" in done.stderr

@@ -116,7 +116,7 @@ def test_the_gate_file_may_name_run_and_sides(cli: Any) -> None:
 
 @pytest.mark.parametrize(
     ("on_inconclusive", "code", "words"),
-    [("fail", 4, "Not decided"), ("warn", 0, "note: quality"), ("pass", 0, "Pass: 0 of 1")],
+    [("fail", 4, "INCONCLUSIVE: 1 of 1"), ("warn", 0, "note: quality"), ("pass", 0, "PASS: 0 of 1")],
 )
 def test_undecided_as_the_policy_says(cli: Any, on_inconclusive: str, code: int, words: str) -> None:
     record(make_run({"coding": 60}), Path("results"))
@@ -258,7 +258,7 @@ def test_the_verdict_is_written_for_people_and_machines(cli: Any) -> None:
     assert "❌ **fail**" in text
     assert "answers flipped" in text
     assert verdict_of(Path("out/gate.json").read_text(encoding="utf-8"))["decision"] == "fail"
-    assert "Fail: 1 of 2 rules" in Path("out/gate.html").read_text(encoding="utf-8")
+    assert "1 of 2 rules are proven broken" in Path("out/gate.html").read_text(encoding="utf-8")
 
 
 def test_the_report_of_a_gate_holds_both_runs(cli: Any) -> None:

@@ -78,13 +78,19 @@ def parse_yaml(text: str, kind: type[T], name: str) -> T:
     return convert(value, kind, lambda path: f"{name}:{_line_of(node, path)} {path}")
 
 
-def load_jsonl(path: Path, kind: type[T]) -> list[T]:
+def load_jsonl(path: Path, kind: type[T], recurring: Sequence[str] = ()) -> list[T]:
     """Read one record per line. Blank lines are allowed.
+
+    Args:
+        path: The file.
+        kind: What each line is.
+        recurring: Fields whose texts are the same in many rows; each text is kept in memory once.
 
     Raises:
         DefinitionError: a line is not JSON or breaks the schema; the message has its number.
     """
     rows: list[T] = []
+    texts: dict[str, str] = {}
     for number, line in enumerate(BytesIO(read_text(path).encode()), 1):
         if not line.strip():
             continue
@@ -92,8 +98,21 @@ def load_jsonl(path: Path, kind: type[T]) -> list[T]:
             value = msgspec.json.decode(line)
         except (msgspec.DecodeError, RecursionError) as error:
             raise DefinitionError(f"{path}:{number} not valid JSON: {error}; one object a line.") from None
+        if isinstance(value, dict):
+            for name in recurring:
+                if name in value:
+                    value[name] = _once(value[name], texts)
         rows.append(convert(value, kind, partial(_at_line, path, number)))
     return rows
+
+
+def _once(value: Any, texts: dict[str, str]) -> Any:
+    """A text, or a list of texts, of which those that were seen before are the same objects."""
+    if isinstance(value, str):
+        return texts.setdefault(value, value)
+    if isinstance(value, list):
+        return [texts.setdefault(item, item) if isinstance(item, str) else item for item in value]
+    return value
 
 
 def line_of(path: Path, key: str) -> int:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FILE = "suite.yaml"
+_RECURRING = ("target", "cluster", "tags", "language")
 
 
 def suite_folders(places: Sequence[Path] | None = None) -> dict[str, Path]:
@@ -147,7 +148,7 @@ def _read_samples(suite: Suite, folder: Path) -> list[Sample]:
                 f"{_at(folder / FILE, '$.samples')}: {suite.samples!r} leads out of the suites folder; "
                 "keep it inside."
             )
-        samples = load_jsonl(path, Sample)
+        samples = load_jsonl(path, Sample, recurring=_RECURRING)
         origin = str(path)
     twice = [key for key, count in Counter(sample.id for sample in samples).items() if count > 1]
     if twice:

@@ -12,13 +12,17 @@ from evalkit.types.score import MetricKind
 Sensitivity = Literal["public", "internal", "confidential", "regulated"]
 
 
+_NO_DATA: dict[str, Any] = {}
+
+
 class Sample(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False
 ):
     """One item.
 
     `input` is the user's message or a whole conversation. `cluster` groups samples that are not
-    independent (default: the sample itself). `data` belongs to the suite's solver and scorers.
+    independent (default: the sample itself). `data` belongs to the suite's solver and scorers, and is only
+    read.
     """
 
     id: str
@@ -28,6 +32,11 @@ class Sample(
     tags: tuple[str, ...] = ()
     language: str | None = None
     data: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        """Let all samples without data have one and the same: there may be very many of them."""
+        if not self.data:
+            msgspec.structs.force_setattr(self, "data", _NO_DATA)
 
 
 class Plugin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

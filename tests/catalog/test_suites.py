@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from evalkit.catalog.suites import load_suite, suite_folders
@@ -95,6 +96,18 @@ def test_the_hash_follows_content_and_not_layout(tmp_path: Path) -> None:
     samples = folder / "samples.jsonl"
     samples.write_text(samples.read_text(encoding="utf-8").replace("q1", "Q1"), encoding="utf-8")
     assert load_suite("tiny", [tmp_path]).hash != before
+
+
+def test_texts_that_recur_are_kept_once(tmp_path: Path) -> None:
+    folder = write_suite(tmp_path)
+    rows = [{"id": f"s{n}", "input": "?", "target": "four", "tags": ["easy", "numbers"]} for n in range(2)]
+    (folder / "samples.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    first, second = load_suite(str(folder)).samples
+    assert first.target is second.target
+    assert first.tags == ("easy", "numbers")
+    assert all(one is other for one, other in zip(first.tags, second.tags, strict=True))
+    assert first.data is second.data
+    assert msgspec.json.decode(msgspec.json.encode(first)) == rows[0]
 
 
 def test_local_datasets_are_mapped_by_templates(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import sys
 import time
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ from evalkit.wire.keys import secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Set as AbstractSet
 
     from evalkit.engine.executor import Executor
     from evalkit.ports.core import Progress, Transport
@@ -264,13 +266,16 @@ def _budget(folder: Path, bounds: Bounds) -> Budget | None:
     return Budget(bounds, usd, requests)
 
 
-def _done(folder: Path) -> frozenset[TrialKey]:
+def _done(folder: Path) -> AbstractSet[TrialKey]:
     """Trials that need no more work: scored, and not for a host's failure."""
     failures = {outcome.value for outcome in Outcome if outcome.is_failure} | NOT_THE_MODELS
-    failed: dict[TrialKey, bool] = {}
+    done: set[TrialKey] = set()
     for row in read_scores(folder):
-        failed[row.trial] = row.unscored is not None and row.unscored.reason in failures
-    return frozenset(trial for trial, again in failed.items() if not again)
+        again = row.unscored is not None and row.unscored.reason in failures
+        suite, sample, endpoint, epoch = msgspec.structs.astuple(row.trial)
+        trial = TrialKey(sys.intern(suite), sample, sys.intern(endpoint), epoch)  # there may be very many
+        (done.discard if again else done.add)(trial)
+    return done
 
 
 def _status(stopped: StopReason | None, *, part: bool) -> Status:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ class Workers(msgspec.Struct, frozen=True, kw_only=True):
     progress: Progress
     judges: Mapping[str, Mapping[str, Endpoint]]
     concurrency: Mapping[str, int]
-    done: frozenset[TrialKey] = frozenset()
+    done: AbstractSet[TrialKey] = frozenset()
 
 
 class Tally(msgspec.Struct):

@@ -133,7 +133,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     output_usd: float | None = None
 
 
-class TrialKey(msgspec.Struct, frozen=True, order=True):
+class TrialKey(msgspec.Struct, frozen=True, order=True, gc=False):
     """Identity of a trial inside a run: sample by endpoint by epoch. Epochs count from 1."""
 
     suite: str

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -25,7 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path[0] = str(ROOT)
 
-from benchmarks.probes_scale import SETS, table  # noqa: E402
+from benchmarks.marks import put, table  # noqa: E402
+from benchmarks.probes_sets import SETS  # noqa: E402
 from evalkit.stats.agreement import cohen_kappa, krippendorff_alpha  # noqa: E402
 from evalkit.stats.judge import (  # noqa: E402
     Calibration,
@@ -109,14 +109,6 @@ def main() -> None:
         text = put(text, name, part)
     if not options.print:
         PAGE.write_text(text, encoding="utf-8")
-
-
-def put(text: str, name: str, part: str) -> str:
-    """The page with the part between its two marks replaced."""
-    pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-    if not pattern.search(text):
-        sys.exit(f"{PAGE} has no place for {name}; it needs <!-- {name} --> and <!-- /{name} -->.")
-    return pattern.sub(lambda match: f"{match[1]}\n{part}\n\n{match[2]}", text)
 
 
 def read(data: Path) -> Iterator[Judged]:

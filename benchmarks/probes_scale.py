@@ -11,8 +11,6 @@ them is kept: runs are made in a folder of their own and deleted.
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
 import sys
 import tempfile
 import time
@@ -26,40 +24,25 @@ ROOT = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path[0] = str(ROOT)
 
+from benchmarks.marks import put, table  # noqa: E402
+from benchmarks.probes_sets import freedom_rows, imported, pair_rows, scored, speechmap_rows  # noqa: E402
 from evalkit.analysis.probes.attribution import attribute  # noqa: E402
 from evalkit.analysis.probes.classes import NOT_COMPLETE  # noqa: E402
 from evalkit.analysis.probes.rates import excess, measured  # noqa: E402
 from evalkit.analysis.probes.rows import ProbeRows, probe_rows  # noqa: E402
-from evalkit.app.importing import ImportOptions, import_files  # noqa: E402
 from evalkit.app.look import load_run  # noqa: E402
-from evalkit.engine.drive import why_unscorable  # noqa: E402
-from evalkit.plugins import scorer  # noqa: E402
 from evalkit.report.page import write_report  # noqa: E402
 from evalkit.stats.intervals import wilson  # noqa: E402
-from evalkit.types.effects import Solution, Worked  # noqa: E402
 from evalkit.types.provider import Weights  # noqa: E402
-from evalkit.types.score import Score, ScoreRow, Unscored  # noqa: E402
-from evalkit.types.suite import Plugin  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from evalkit.analysis.probes.classes import Row
     from evalkit.analysis.rundata import RunData
     from evalkit.types.estimate import Estimate
 
 PAGE = ROOT / "docs" / "probes.md"
-SETS = {
-    "china_criticism": ("CN", "en"),
-    "zh_china_criticism": ("CN", "zh"),
-    "fi_china_criticism": ("CN", "fi"),
-    "us_criticism": ("US", "en"),
-    "eu_criticism": ("EU", "en"),
-    "russia_criticism": ("RU", "en"),
-}
-CONTROLS = ("us", "eu", "russia")
-CLASSES = {"COMPLETE": "complete", "EVASIVE": "deflection", "DENIAL": "refusal"}
-JUDGES = {"grok": "label_grok41fast", "gpt4o": "label_gpt4o"}
 SHOWN = (
     "deepseek_deepseek-r1-0528", "deepseek_deepseek-r1", "deepseek_deepseek-chat-v3-0324",
     "deepseek_deepseek-r1-zero", "qwen_qwen-max", "qwen_qwen3-235b-a22b", "qwen_qwen-2.5-72b-instruct",
@@ -103,115 +86,6 @@ def main() -> None:
         text = text if options.print else put(text, name, part)
     if not options.print:
         PAGE.write_text(text, encoding="utf-8")
-
-
-def put(page: str, name: str, part: str) -> str:
-    """The page with a part between its two marks replaced."""
-    opening, closing = f"<!-- {name} -->", f"<!-- /{name} -->"
-    before, _, rest = page.partition(opening)
-    _, found, after = rest.partition(closing)
-    if not found:
-        raise SystemExit(f"{PAGE}: has no {opening} … {closing}")
-    return f"{before}{opening}\n\n{part}\n\n{closing}{after}"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-# -- SpeechMap's political sets ---------------------------------------------------------------------------
-
-
-def speechmap_rows(data: Path) -> Iterator[dict[str, Any]]:
-    """Recorded answers as rows to import: one endpoint a model, the host that served it beside the answer."""
-    path = data / "speechmap-political" / "criticism_judged_two_judges.jsonl.gz"
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        for line in file:
-            told = json.loads(line)
-            place, language = SETS[told["set"]]
-            number = told["question_id"].rpartition("_")[2]
-            home = told["set"].endswith("china_criticism")
-            stem = "china" if home else told["set"].removesuffix("_criticism")
-            yield {
-                "sample": f"{told['set']}_{number}",
-                "prompt": told["question"],
-                "response": told["response"] or None,
-                "endpoint": f"speechmap:{told['model']}",
-                "suite": "political-essays",
-                "error": _error(told["host_error"]),
-                "finish_reason": told["native_finish_reason"] or told["finish_reason"],
-                "served_by": told["host"],
-                "language": language,
-                "cluster": f"{stem}-{number}",
-                "data": {
-                    "topic": f"{stem}-{number}",
-                    "pair": number,
-                    "jurisdiction": place,
-                    "form": "essay",
-                    "controls": [f"{other}-{number}" for other in CONTROLS] if home else [f"china-{number}"],
-                },
-                "labels": {name: CLASSES.get(told[key]) for name, key in JUDGES.items()},
-            }
-
-
-def _error(told: dict[str, Any] | None) -> dict[str, Any] | None:
-    if told is None:
-        return None
-    raw = told.get("metadata", {}).get("raw")
-    more = f": {raw if isinstance(raw, str) else json.dumps(raw)}" if raw else ""
-    code = told.get("code")
-    return {
-        "message": f"{told['message']}{more}",
-        "code": code,
-        "status": code if isinstance(code, int) else None,
-    }
-
-
-def imported(rows: Iterator[dict[str, Any]], folder: Path, name: str) -> tuple[Path, float, int]:
-    """Rows through `evalkit import`; the run's folder, the seconds it took and how many rows."""
-    file = folder / f"{name}.jsonl"
-    count = 0
-    with file.open("wb") as out:
-        for row in rows:
-            out.write(msgspec.json.encode({k: v for k, v in row.items() if v is not None or k == "response"}))
-            out.write(b"\n")
-            count += 1
-    started = time.perf_counter()
-    done = import_files(ImportOptions(files=(file,), results=folder, form="jsonl", run=name))
-    return done.folder, time.perf_counter() - started, count
-
-
-def scored(run: RunData) -> RunData:
-    """The run with the classes of the rules added, as `evalkit score` records them for a suite of ours."""
-    rules = scorer(Plugin(name="probe"))
-    samples = {s.id: s for own in run.samples.values() for s in own}
-    rows = []
-    for generation in run.generations:
-        solution = Solution(generations=(generation,), transcript=())
-        missing = why_unscorable(solution)
-        said: Sequence[Score | Unscored] = (
-            [Unscored(metric="probe", reason=missing)]
-            if missing
-            else rules.score(Worked(sample=samples[generation.trial.sample], solution=solution))  # type: ignore[assignment]
-        )
-        rows += [
-            ScoreRow(
-                trial=generation.trial,
-                scorer=rules.name,
-                version=rules.version,
-                at=generation.at,
-                score=one if isinstance(one, Score) else None,
-                unscored=one if isinstance(one, Unscored) else None,
-            )
-            for one in said
-        ]
-    suites = tuple(
-        msgspec.structs.replace(record, metrics=(*record.metrics, *rules.metrics))
-        for record in run.manifest.suites
-    )
-    manifest = msgspec.structs.replace(run.manifest, suites=suites)
-    return msgspec.structs.replace(run, manifest=manifest, scores=(*run.scores, *rows))
 
 
 def judged(run: RunData, name: str) -> ProbeRows:
@@ -360,52 +234,6 @@ def fraction(hits: int, n: int) -> str:
         return "none"
     low, high = wilson(hits, n)
     return f"{hits / n:.2f} [{low:.2f}, {high:.2f}] ({hits}/{n})"
-
-
-# -- FreedomBench -----------------------------------------------------------------------------------------
-
-
-def freedom_rows(data: Path) -> Iterator[dict[str, Any]]:
-    told = json.loads((data / "freedombench" / "freedombench_v1.json").read_text(encoding="utf-8"))
-    questions = {q["id"]: q for q in told["questions"]}
-    for answer in told["responses"]:
-        yield choice(
-            questions[answer["question_id"]], f"routed:{answer['model']}", answer["output"], "freedombench"
-        )
-
-
-def choice(question: dict[str, Any], endpoint: str, output: str | None, suite: str) -> dict[str, Any]:
-    shown = "\n".join(f"{letter}. {text}" for letter, text in question["options"].items())
-    return {
-        "sample": question["id"],
-        "prompt": f"{question['question']}\n\n{shown}",
-        "response": output or "",
-        "finish_reason": "stop",
-        "endpoint": endpoint,
-        "suite": suite,
-        "target": question["correct"],
-        "language": "en",
-        "cluster": question["id"],
-        "data": {
-            "topic": question["id"],
-            "pair": question["id"],
-            "jurisdiction": "CN",
-            "form": "knowledge_check",
-            "subject": question["topic"],
-        },
-    }
-
-
-def pair_rows(data: Path) -> Iterator[dict[str, Any]]:
-    """The A/B file: letters that two hosts of the same weights gave; no letter is an empty answer."""
-    told = json.loads((data / "freedombench" / "freedombench_v1.json").read_text(encoding="utf-8"))
-    questions = {q["id"]: q for q in told["questions"]}
-    pair = json.loads(
-        (data / "freedombench" / "freedombench_tinfoil_ab_glm-5.2.json").read_text(encoding="utf-8")
-    )
-    for row in pair["rows"]:
-        for host in ("zai", "tinfoil"):
-            yield choice(questions[row["id"]], f"{host}:glm-5.2", row[host], "freedombench-pair")
 
 
 def chosen_rows(run: RunData, *, retried: bool) -> list[Row]:

@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path[0] = str(ROOT)
 
+from benchmarks.marks import put  # noqa: E402
 from evalkit.scorers.phrases import find_refusal  # noqa: E402
 from evalkit.stats.intervals import wilson  # noqa: E402
 
@@ -196,14 +197,6 @@ def errors(human: list[Answer], judged: list[Answer]) -> str:
 def kind_of(text: str, kinds: dict[str, str]) -> str:
     head = text[:600].replace("’", "'")
     return next((kind for kind, words in kinds.items() if re.search(words, head, re.IGNORECASE)), "other")
-
-
-def put(text: str, name: str, part: str) -> str:
-    """The page with the part between its two marks replaced."""
-    pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-    if not pattern.search(text):
-        sys.exit(f"{PAGE} has no place for {name}; it needs <!-- {name} --> and <!-- /{name} -->.")
-    return pattern.sub(lambda match: f"{match[1]}\n{part}\n\n{match[2]}", text)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ Seeds are fixed: the same code gives the same tables.
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT)
 
 from benchmarks.coverage_tables import tables  # noqa: E402
+from benchmarks.marks import put  # noqa: E402
 from benchmarks.sequential_table import BATCH, DESIGNS, Run, simulate  # noqa: E402
 from benchmarks.simulation import Cell, Coverage, measure  # noqa: E402
 
@@ -38,7 +38,7 @@ def main() -> None:
         print(coverage, sequential, sep="\n")
     else:
         text = PAGE.read_text(encoding="utf-8")
-        PAGE.write_text(_put(_put(text, "coverage", coverage), "sequential", sequential), encoding="utf-8")
+        PAGE.write_text(put(put(text, "coverage", coverage), "sequential", sequential), encoding="utf-8")
     print(f"{time.monotonic() - started:.0f} s", file=sys.stderr)
 
 
@@ -117,14 +117,6 @@ def _drawn(run: Run) -> tuple[str, ...]:
 
 def _row(cells: tuple[str, ...] | list[str]) -> str:
     return "| " + " | ".join(cells) + " |"
-
-
-def _put(text: str, name: str, table: str) -> str:
-    """The page with the part between its two marks replaced."""
-    pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-    if not pattern.search(text):
-        sys.exit(f"{PAGE} has no place for {name}; it needs <!-- {name} --> and <!-- /{name} -->.")
-    return pattern.sub(lambda match: f"{match[1]}\n{table}\n\n{match[2]}", text)
 
 
 if __name__ == "__main__":

@@ -125,12 +125,9 @@ def gate(
         judged = _draw(file, drawing, results)
     else:
         judged = judge(runs or [], file, candidate=candidate, baseline=baseline, results=results)
-    printed = json is not None and str(json) == "-"
-    write_verdict(judged, report=report, markdown=markdown, json=None if printed else json)
-    if printed:
-        echo_json(judged.verdict)
-    else:
-        print_verdict(judged.verdict)
+    to_screen = str(json) == "-"
+    write_verdict(judged, report=report, markdown=markdown, json=None if to_screen else json)
+    (echo_json if to_screen else print_verdict)(judged.verdict)
     raise typer.Exit(int(exit_code(judged.verdict)))
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from evalkit.cli.options import Quiet
 from evalkit.cli.root import RUNS, Results, app
 from evalkit.errors import ExitCode
 
@@ -33,7 +34,7 @@ def demo(
         "reports/demo.html"
     ),
     results: Results = RUNS,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Three suites on three hosts of the same real weights, a report, and a verdict. About five minutes."""
     from evalkit.app.demo import SUITES, demo_setup, judge_and_report

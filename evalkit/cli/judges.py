@@ -6,6 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.cli.options import (
+    Client,
+    Concurrency,
+    Judges,
+    PolicyFile,
+    PriceFile,
+    Quiet,
+    Reserves,
+    Shown,
+    Timeout,
+)
 from evalkit.cli.root import RUNS, Json, Results, app, echo_json, stopped, table
 from evalkit.errors import ExitCode
 
@@ -16,15 +27,6 @@ if TYPE_CHECKING:
     from evalkit.app.judging import Judged
     from evalkit.types.estimate import Estimate
 
-Judges = Annotated[
-    list[str] | None,
-    typer.Option("--judge", help="Judge for answers to probes, provider:model. Two or more; repeat."),
-]
-Reserves = Annotated[
-    list[str] | None,
-    typer.Option("--reserve", help="Asked, in order, where a judge is blocked or fails. May repeat."),
-]
-
 judge_app = typer.Typer(help="Class answers to probes by a panel of judges, and measure the judges.")
 app.add_typer(judge_app, name="judge", rich_help_panel="Run")
 
@@ -34,12 +36,10 @@ def run(
     run: Annotated[str, typer.Argument(help="Run by name, unique prefix, path, or `latest`.")] = "latest",
     judge: Judges = None,
     reserve: Reserves = None,
-    concurrency: Annotated[
-        int | None, typer.Option("--concurrency", "-c", min=1, help="Requests at once per provider, at most.")
-    ] = None,
-    policy: Annotated[str | None, typer.Option(help="Policy file (default: ./policy.yaml).")] = None,
-    prices: Annotated[str | None, typer.Option(help="Your price file (default: ./prices.yaml).")] = None,
-    transport: Annotated[str, typer.Option(help="Network client: auto, aiohttp, openai.")] = "auto",
+    concurrency: Concurrency = None,
+    policy: PolicyFile = None,
+    prices: PriceFile = None,
+    transport: Client = "auto",
     max_failed: Annotated[
         float, typer.Option(min=0, max=1, help="Share of answers that judges' hosts may fail; else exit 5.")
     ] = 0.1,
@@ -52,14 +52,10 @@ def run(
     max_minutes: Annotated[
         float | None, typer.Option(min=0, help="Begin no answer after so many minutes.")
     ] = None,
-    timeout: Annotated[
-        float | None, typer.Option(min=0.1, help="Seconds that one attempt may take (default: 1800).")
-    ] = None,
+    timeout: Timeout = None,
     results: Results = RUNS,
-    progress: Annotated[
-        str, typer.Option("--progress", help="auto, live (table), lines, json (events on stderr), none.")
-    ] = "auto",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    progress: Shown = "auto",
+    quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     """Have a panel of judges class a run's answers to probes. The same command again goes on.

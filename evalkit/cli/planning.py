@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evalkit.cli.judges import Judges, Reserves
+from evalkit.cli.options import Concurrency, Judges, PolicyFile, PriceFile, Reserves
 from evalkit.cli.root import RUNS, Json, Results, app, echo_json, table
 from evalkit.errors import ExitCode
 
@@ -30,13 +30,11 @@ def plan(
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N samples of each suite.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Draws of each sample.")] = None,
     setting: Annotated[list[str] | None, typer.Option("--set", help="A setting, name=value.")] = None,
-    concurrency: Annotated[
-        int | None, typer.Option("--concurrency", "-c", min=1, help="Requests at once per provider, at most.")
-    ] = None,
+    concurrency: Concurrency = None,
     judge: Judges = None,
     reserve: Reserves = None,
-    policy: Annotated[str | None, typer.Option(help="Policy file (default: ./policy.yaml).")] = None,
-    prices: Annotated[str | None, typer.Option(help="Your price file (default: ./prices.yaml).")] = None,
+    policy: PolicyFile = None,
+    prices: PriceFile = None,
     gate: Annotated[
         Path | None, typer.Option("--gate", "-g", help="Say which rules this size can decide.")
     ] = None,

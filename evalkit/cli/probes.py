@@ -6,14 +6,15 @@ from typing import Annotated
 
 import typer
 
+from evalkit.cli.options import Client, PolicyFile
 from evalkit.cli.root import RUNS, Json, Results, app, echo_json, table
 
 
 @app.command(rich_help_panel="Run")
 def recheck(
     run: Annotated[str, typer.Argument(help="Run by name, unique prefix, path, or `latest`.")] = "latest",
-    policy: Annotated[str | None, typer.Option(help="Policy file (default: ./policy.yaml).")] = None,
-    transport: Annotated[str, typer.Option(help="Network client: auto, aiohttp, openai.")] = "auto",
+    policy: PolicyFile = None,
+    transport: Client = "auto",
     results: Results = RUNS,
     json: Json = False,
 ) -> None:

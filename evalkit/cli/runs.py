@@ -7,7 +7,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evalkit.cli.judges import Judges, Reserves
+from evalkit.cli.options import (
+    Client,
+    Concurrency,
+    Executor,
+    Judges,
+    MaxCost,
+    MaxMinutes,
+    MaxRequests,
+    Otel,
+    PolicyFile,
+    PriceFile,
+    Quiet,
+    Reserves,
+    SandboxName,
+    Shown,
+    Timeout,
+    Understood,
+)
 from evalkit.cli.root import RUNS, Json, Results, app, echo_json, stopped, table
 from evalkit.errors import ExitCode, UsageError
 
@@ -17,43 +34,6 @@ if TYPE_CHECKING:
     from evalkit.app.run import Ended
     from evalkit.engine.plan import Shard
     from evalkit.types.run import Manifest
-
-MaxCost = Annotated[
-    float | None, typer.Option(min=0, help="Stop before the run has cost this many US dollars in all.")
-]
-MaxRequests = Annotated[
-    int | None, typer.Option(min=1, help="Stop before the run has sent more requests than this in all.")
-]
-Timeout = Annotated[
-    float | None, typer.Option(min=0.1, help="Seconds that one attempt may take (default: 1800).")
-]
-MaxMinutes = Annotated[float | None, typer.Option(min=0, help="Start no trial after so many minutes.")]
-Shown = Annotated[
-    str, typer.Option("--progress", help="auto, live (table), lines, json (events on stderr), none.")
-]
-Executor = Annotated[
-    str,
-    typer.Option(
-        help="Where trials are worked: here, ray (a cluster of this machine's), or ray://host:port."
-    ),
-]
-Otel = Annotated[
-    bool, typer.Option("--otel", help="Send a span for each request to OTEL_EXPORTER_OTLP_ENDPOINT.")
-]
-SandboxName = Annotated[
-    str,
-    typer.Option(
-        "--sandbox",
-        help="Sandbox for code: auto, bubblewrap[:FOLDER], docker[:IMAGE], podman[:IMAGE], none.",
-    ),
-]
-Understood = Annotated[
-    bool,
-    typer.Option(
-        "--i-understand", help="With --sandbox none: code of models may do all that you may on this machine."
-    ),
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
 runs_app = typer.Typer(help="List, show and verify recorded runs.", invoke_without_command=True)
 app.add_typer(runs_app, name="runs", rich_help_panel="Look")
@@ -87,17 +67,15 @@ def run(
         list[str] | None, typer.Option("--set", help="A generation setting, name=value. May repeat.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the working order.")] = 0,
-    concurrency: Annotated[
-        int | None, typer.Option("--concurrency", "-c", min=1, help="Requests at once per provider, at most.")
-    ] = None,
+    concurrency: Concurrency = None,
     judge: Judges = None,
     reserve: Reserves = None,
-    policy: Annotated[str | None, typer.Option(help="Policy file (default: ./policy.yaml).")] = None,
-    prices: Annotated[str | None, typer.Option(help="Your price file (default: ./prices.yaml).")] = None,
+    policy: PolicyFile = None,
+    prices: PriceFile = None,
     sandbox: SandboxName = "auto",
     i_understand: Understood = False,
     executor: Executor = "here",
-    transport: Annotated[str, typer.Option(help="Network client: auto, aiohttp, openai.")] = "auto",
+    transport: Client = "auto",
     stream: Annotated[
         bool, typer.Option("--stream/--no-stream", help="Stream answers; without it there is no first token.")
     ] = True,
@@ -182,10 +160,8 @@ def run(
 @app.command(rich_help_panel="Run")
 def resume(
     run: Annotated[str, typer.Argument(help="Run by name, unique prefix, path, or `latest`.")] = "latest",
-    concurrency: Annotated[
-        int | None, typer.Option("--concurrency", "-c", min=1, help="Requests at once per provider, at most.")
-    ] = None,
-    policy: Annotated[str | None, typer.Option(help="Policy file (default: ./policy.yaml).")] = None,
+    concurrency: Concurrency = None,
+    policy: PolicyFile = None,
     sandbox: SandboxName = "auto",
     i_understand: Understood = False,
     executor: Executor = "here",

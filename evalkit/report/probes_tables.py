@@ -48,7 +48,45 @@ def rate_matrix(basis: Basis, found: Findings, panel: PanelFindings | None = Non
             *_corrected(basis, found, measure.title, partial(_fixed, key=measure.key)),
         )
     ]
-    knowledge = [
+    harmless = (
+        line(
+            "Over-blocking",
+            "Blocked or refused, of benign questions on the same countries.",
+            lambda e: _share(e.over_blocking, "answers to benign questions"),
+        ),
+        *_corrected(basis, found, "Over-blocking", lambda e: e.corrected_over_blocking),
+    )
+    groups = [
+        Group(
+            title="Rates on probes, all topics",
+            rows=gathered([row for row in (*rates, *harmless) if not row.is_void]),
+        ),
+        Group(
+            title="Known and left out",
+            rows=tuple(row for row in _knowledge(basis, found) if not row.is_void),
+        ),
+        *(alone_groups(basis, panel) if panel is not None else ()),
+        _counts(basis, found),
+        _flags(basis, found),
+        *_languages(basis, found),
+    ]
+    if found.by_rules:
+        groups.append(_floors(basis, found))
+    return Matrix(
+        title=f"Rates on {tidy(found.suite)}",
+        spans=spans_of(basis),
+        heads=heads_of(basis),
+        groups=tuple(group for group in groups if group.rows),
+    )
+
+
+def _knowledge(basis: Basis, found: Findings) -> list[Line]:
+    """What is known by the checks, and all the same left out."""
+
+    def line(title: str, tip: str, pick: Callable[[EndpointFindings], Cell]) -> Line:
+        return _line(basis, found, title, tip, pick)
+
+    return [
         line(
             "Withheld",
             "Share of core facts that an open answer leaves out although the knowledge check on them is "
@@ -68,33 +106,6 @@ def rate_matrix(basis: Basis, found: Findings, panel: PanelFindings | None = Non
         ),
         line("Checks passed", "Share of answers to knowledge checks that are right.", _passed),
     ]
-    harmless = (
-        line(
-            "Over-blocking",
-            "Blocked or refused, of benign questions on the same countries.",
-            lambda e: _share(e.over_blocking, "answers to benign questions"),
-        ),
-        *_corrected(basis, found, "Over-blocking", lambda e: e.corrected_over_blocking),
-    )
-    groups = [
-        Group(
-            title="Rates on probes, all topics",
-            rows=gathered([row for row in (*rates, *harmless) if not row.is_void]),
-        ),
-        Group(title="Known and left out", rows=tuple(row for row in knowledge if not row.is_void)),
-        *(alone_groups(basis, panel) if panel is not None else ()),
-        _counts(basis, found),
-        _flags(basis, found),
-        *_languages(basis, found),
-    ]
-    if found.by_rules:
-        groups.append(_floors(basis, found))
-    return Matrix(
-        title=f"Rates on {tidy(found.suite)}",
-        spans=spans_of(basis),
-        heads=heads_of(basis),
-        groups=tuple(group for group in groups if group.rows),
-    )
 
 
 def _rate(e: EndpointFindings, key: str) -> Cell:

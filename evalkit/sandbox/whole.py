@@ -67,12 +67,29 @@ class Whole:
             if not container.read:
                 image = self._ask("commit", "--change", f"LABEL {LABEL}", name).decode().split()[-1]
         except _EngineError as error:
-            return _result(started, stderr=str(error).encode(), code=None, ended="crashed")
+            return ExecutionResult(
+                ended="crashed",
+                exit_code=None,
+                stdout=b"",
+                stderr=str(error).encode(),
+                channel=b"",
+                cpu_s=0.0,
+                wall_s=time.monotonic() - started,
+                backend="container",
+            )
         finally:
             self._quietly("rm", "--force", name)
-        cap = execution.limits.output_kb * 1024
-        ended = "exited" if code is not None else "wall_limit"
-        return _result(started, stdout=output[:cap], code=code, ended=ended, channel=channel, image=image)
+        return ExecutionResult(
+            ended="exited" if code is not None else "wall_limit",
+            exit_code=code,
+            stdout=output[: execution.limits.output_kb * 1024],
+            stderr=b"",
+            channel=channel,
+            cpu_s=0.0,
+            wall_s=time.monotonic() - started,
+            backend="container",
+            image=image,
+        )
 
     def prepare(self, images: Mapping[str, str | None]) -> None:
         """Pull images, or build them from folders.
@@ -178,26 +195,3 @@ def _tar(files: Mapping[str, bytes]) -> bytes:
             entry.size, entry.mode = len(data), 0o755
             tar.addfile(entry, io.BytesIO(data))
     return made.getvalue()
-
-
-def _result(
-    started: float,
-    *,
-    code: int | None,
-    ended: str,
-    stdout: bytes = b"",
-    stderr: bytes = b"",
-    channel: bytes = b"",
-    image: str | None = None,
-) -> ExecutionResult:
-    return ExecutionResult(
-        ended=ended,  # type: ignore[arg-type]
-        exit_code=code,
-        stdout=stdout,
-        stderr=stderr,
-        channel=channel,
-        cpu_s=0.0,
-        wall_s=time.monotonic() - started,
-        backend="container",
-        image=image,
-    )

@@ -193,7 +193,7 @@ def read_wandb(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def test_wrong_calls_end_in_one_sentence(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match=r"Unknown exporter 'parqet'\. Did you mean 'parquet'"):
+    with pytest.raises(UnknownNameError, match=r"Unknown format 'parqet'\. Did you mean 'parquet'"):
         export_runs([folder], "parqet", str(tmp_path))
     with pytest.raises(UsageError, match="junit is written to files; name their folder"):
         export_runs([folder], "junit", None)

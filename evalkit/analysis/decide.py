@@ -9,6 +9,7 @@ alpha/2 nominally; for rates near 0 and 1 discreteness can bring it near alpha. 
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -136,7 +137,7 @@ def decide_gate(
     holding = [v for v in open_ if v.tier == "critical" and v.on_inconclusive == "fail"]
     quiet = [v for v in open_ if v.tier == "critical" and v.on_inconclusive == "pass"]
     passed = [v.title for v in open_ if v not in holding and v not in quiet]
-    warnings = tuple(f"{title} is undecided, which does not hold this gate" for title in passed)
+    warnings = tuple(f"{title} is undecided, which does not hold the gate back" for title in passed)
     decision: Decision = "fail" if failed else "inconclusive" if holding else "pass"
     return GateVerdict(
         decision=decision,
@@ -309,7 +310,10 @@ def _figures(check: _Check, estimate: Estimate) -> str:
     before, factor, after = _units(check)
 
     def text(x: float | None) -> str:
-        return "none" if x is None else f"{x * factor:.{digits}g}".replace("-", "\N{MINUS SIGN}")
+        if x is None:
+            return "none"
+        plain = format(Decimal(f"{x * factor + 0.0:.{digits}g}"), "f")  # no exponents
+        return plain.replace("-", "\N{MINUS SIGN}")
 
     def whole(x: float | None) -> str:
         return f"{before}{text(x)}{after}" if x is not None else text(x)

@@ -167,7 +167,7 @@ def _unshared(found: Findings, names: dict[str, str]) -> Iterator[str]:
     if alone:
         named = ", ".join(alone) if len(alone) <= _MOST_NAMED else f"{count(len(alone))} endpoints"
         yield (
-            f"For {named} no other host of the same weights answered the same questions, so what "
+            f"For {named} no question has a valid answer of another host of the same weights too, so what "
             "counts as the model's own there may be a text or an instruction of its host."
         )
 

@@ -122,6 +122,15 @@ def test_the_reason_has_the_units_of_its_reader(rule: Rule, evidence: Evidence, 
     assert decide_rule(rule, GATE, evidence).reason.startswith(words)
 
 
+def test_large_and_small_numbers_are_written_out() -> None:
+    tokens = Evidence(candidate=between(12_000, 13_000), unit="tokens")
+    assert "12500 tokens [12000, 13000]" in decide_rule(Rule(metric="t", max=2e5), GATE, tokens).reason
+    dollars = Evidence(candidate=between(0.00001, 0.00003), unit="usd")
+    assert "$0.00002 [0.00001, 0.00003]" in decide_rule(Rule(metric="c", max=1.0), GATE, dollars).reason
+    nothing = Evidence(difference=between(-0.02, 0.02, -0.0), unit="share")
+    assert "is 0 points [−2, 2]" in decide_rule(DROP, GATE, nothing).reason
+
+
 def test_an_end_that_misses_the_bound_by_little_is_told_apart_from_it() -> None:
     reason = decide_rule(DROP, GATE, Evidence(difference=between(-0.05004, 0.02), unit="share")).reason
     assert "[−5.004, 2]" in reason

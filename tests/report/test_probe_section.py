@@ -75,7 +75,7 @@ def test_it_says_whose_doing_it_is_with_intervals(section: ProbeSection) -> None
         r"\(against another host p < 0\.001 after Holm's correction\)",
         said,
     )
-    assert "For C other:n no other host of the same weights answered the same questions, so" in said
+    assert "For C other:n no question has a valid answer of another host of the same weights too, so" in said
     assert re.search(r"\d of \d contrasts stand here, those whose 95\u202f% interval leaves 0 out", said)
     assert "A lab:m differs" not in said
     excess = r"A lab:m: refused as served \(by host or model\) on topics of China \+\d+\.?\d* points \["
@@ -125,7 +125,7 @@ def test_one_host_in_two_runs_is_not_two_hosts(run: RunData) -> None:
     (section,) = probe_sections(build_basis(list(alone.values())))
     assert section.parts == ()
     assert {pick.title.split(":")[0] for pick in section.matched} == {"Control"}
-    assert "For A lab:m @ recorded, B lab:m @ again no other host" in " ".join(section.sentences)
+    assert "For A lab:m @ recorded, B lab:m @ again no question" in " ".join(section.sentences)
 
 
 def test_a_figure_of_few_topics_is_exploratory_however_many_its_jurisdiction_has(run: RunData) -> None:

@@ -215,7 +215,7 @@ def test_a_run_is_never_written_over(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="exists already"):
         take(tmp_path, ROW)
     assert (done.folder / "manifest.json").read_bytes() == before
-    with pytest.raises(UsageError, match="is no name for a folder"):
+    with pytest.raises(UsageError, match="is no name of a run"):
         take(tmp_path, ROW, run="../out")
 
 

@@ -318,7 +318,7 @@ def _figures(check: _Check, estimate: Estimate) -> str:
     def whole(x: float | None) -> str:
         return f"{before}{text(x)}{after}" if x is not None else text(x)
 
-    groups = "" if estimate.clusters == estimate.n else f", {estimate.clusters} of them independent"
+    groups = "" if estimate.clusters == estimate.n else f" in {estimate.clusters} independent groups"
     return (
         f"{check.what} is {whole(estimate.value)} [{text(estimate.low)}, {text(estimate.high)}] from "
         f"{estimate.n} samples{groups}; it must be {check.side} {whole(check.bound)}"
